@@ -1,0 +1,76 @@
+"""Finds low-quality and duplicate images in a data set and chooses every threshold by itself.
+
+>>> import imagequality as iq
+>>> from imagequality.datasets import make_flawed_images
+>>> images, y = make_flawed_images(100, random_state=0)
+>>> report = iq.QualityPipeline().fit(images).report()
+"""
+
+from .detectors import (
+    BlurDetector,
+    DarkDetector,
+    GrayscaleDetector,
+    InvalidImageDetector,
+    IssueDetector,
+    LightDetector,
+    LowInformationDetector,
+    OddAspectRatioDetector,
+    OddSizeDetector,
+)
+from .duplicates import ExactDuplicateDetector, NearDuplicateDetector
+from .images import UnreadableImageError, list_images, load_image
+from .measurements import Measurement, Measurer, measure
+from .pipeline import QualityPipeline, default_detectors
+from .report import QualityReport
+from .resample import DropFlagged
+from .thresholds import (
+    FixedThreshold,
+    GammaMixtureThreshold,
+    GeneralizedHistogramThreshold,
+    IQRThreshold,
+    LiThreshold,
+    MaxEntropyThreshold,
+    MinimumErrorThreshold,
+    ModifiedValleyEmphasisThreshold,
+    OtsuThreshold,
+    QuantileThreshold,
+    ThresholdSelector,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BlurDetector",
+    "DarkDetector",
+    "DropFlagged",
+    "ExactDuplicateDetector",
+    "FixedThreshold",
+    "GammaMixtureThreshold",
+    "GeneralizedHistogramThreshold",
+    "GrayscaleDetector",
+    "IQRThreshold",
+    "InvalidImageDetector",
+    "IssueDetector",
+    "LiThreshold",
+    "LightDetector",
+    "LowInformationDetector",
+    "MaxEntropyThreshold",
+    "Measurement",
+    "Measurer",
+    "MinimumErrorThreshold",
+    "ModifiedValleyEmphasisThreshold",
+    "NearDuplicateDetector",
+    "OddAspectRatioDetector",
+    "OddSizeDetector",
+    "OtsuThreshold",
+    "QualityPipeline",
+    "QualityReport",
+    "QuantileThreshold",
+    "ThresholdSelector",
+    "UnreadableImageError",
+    "__version__",
+    "default_detectors",
+    "list_images",
+    "load_image",
+    "measure",
+]

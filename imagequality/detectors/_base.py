@@ -1,0 +1,344 @@
+"""The contract of a detector: every public method, written once.
+
+Think twice before adding anything to this class: each of its methods is one that every
+detector, ours and a user's, has to keep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
+from sklearn.metrics import f1_score
+from sklearn.utils.validation import check_is_fitted
+
+from .._base import HasMethods, validate_parameters
+from ..measurements import Column, Measurement, measure
+from ..thresholds import FixedThreshold, ThresholdSelector
+
+Scores = NDArray[np.float64]
+Flags = NDArray[np.int64]
+
+_ROUNDING = 1e-9  # how far a score may stray from [0, 1] by floating-point rounding
+
+
+class IssueDetector(ClassifierMixin, TransformerMixin, BaseEstimator):
+    """Base class of all detectors: images in, quality scores, a threshold and flags out.
+
+    A subclass names its ``issue`` and the measurement ``columns`` it needs, and implements
+    ``_score(table)``: a measurement table → one quality score per row in [0, 1], low = bad,
+    NaN where it cannot say. It may also override ``_columns()`` (when the columns follow from
+    parameters), ``_learn(table)`` (when the score needs something from the collection) and
+    ``_default_threshold()``.
+
+    Parameters
+    ----------
+    threshold : ThresholdSelector, float or None, default=None
+        What chooses the threshold from the scores. A float is a fixed threshold; None is the
+        detector's own default.
+
+    Attributes
+    ----------
+    threshold_ : float
+        Scores strictly below it are flagged.
+    selector_ : ThresholdSelector
+        The fitted selector.
+    classes_ : ndarray of shape (2,)
+        ``[0, 1]``: fine, has the issue.
+
+    Examples
+    --------
+    A detector of one's own is one hook:
+
+    >>> import numpy as np
+    >>> from imagequality import IssueDetector, Measurement
+    >>> def contrast(rgb):
+    ...     return rgb.std() / 127.5
+    >>> class DullDetector(IssueDetector):
+    ...     issue = "dull"
+    ...     columns = (Measurement("contrast", contrast),)
+    ...     def _score(self, table):
+    ...         return table["contrast"]
+    >>> images = np.zeros((2, 8, 8, 3), np.uint8)
+    >>> images[0, :4] = 255
+    >>> DullDetector(threshold=0.2).fit_predict(images)
+    array([0, 1])
+    """
+
+    issue: ClassVar[str] = ""
+    columns: ClassVar[tuple[Column, ...]] = ()
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "threshold": [None, Real, HasMethods(["fit", "predict"])]
+    }
+
+    def __init__(self, threshold: ThresholdSelector | float | None = None) -> None:
+        self.threshold = threshold
+
+    # ------------------------------------------------------------------ hooks
+
+    def _score(self, table: pd.DataFrame) -> ArrayLike:
+        raise NotImplementedError(f"{type(self).__name__} must implement _score(table)")
+
+    def _columns(self) -> tuple[Column, ...]:
+        """Return the measurements that the score needs, for the present parameters."""
+        return self.columns
+
+    def _learn(self, table: pd.DataFrame) -> None:
+        """Learn from the collection what the score needs; most scores need nothing."""
+
+    def _default_threshold(self) -> ThresholdSelector:
+        """Return the selector for ``threshold=None``."""
+        return FixedThreshold(0.5)
+
+    # ----------------------------------------------------------------- public
+
+    def fit(self, X: Any, y: Any = None) -> IssueDetector:
+        """Learn what the score needs and choose the threshold.
+
+        Parameters
+        ----------
+        X : collection of images, or measurement table
+            References (str, Path, bytes, PIL image, array) in a list, array, Series or
+            one-column DataFrame; an ``(n, h, w[, c])`` array; or a DataFrame from
+            :func:`measure` that holds the detector's columns.
+        y : ignored
+            For scikit-learn's convention.
+
+        Returns
+        -------
+        self : IssueDetector
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter is bad (it is named), X is no collection of images, X is empty, or
+            a table lacks a column. A broken image raises nothing.
+        """
+        validate_parameters(self)
+        self._fit(self._table(X))
+        return self
+
+    def score_samples(self, X: Any) -> Scores:
+        """Score the images.
+
+        Parameters
+        ----------
+        X : collection of images, or measurement table
+            See :meth:`fit`.
+
+        Returns
+        -------
+        scores : ndarray of shape (n,), in [0, 1]
+            Low = bad; NaN where the image could not be read.
+        """
+        check_is_fitted(self, "threshold_")
+        return self._scores(self._table(X))
+
+    def decision_function(self, X: Any) -> Scores:
+        """Return how far each image lies on the bad side: ``threshold_ - score_samples(X)``.
+
+        Parameters
+        ----------
+        X : collection of images, or measurement table
+
+        Returns
+        -------
+        decision : ndarray of shape (n,)
+            Positive = flagged. Always finite: an unreadable image, which is not judged, has
+            the lowest value there is, that of a perfect score.
+        """
+        check_is_fitted(self, "threshold_")
+        return self._decision(self._scores(self._table(X)))
+
+    def predict(self, X: Any) -> Flags:
+        """Flag the images whose score lies below the threshold.
+
+        Parameters
+        ----------
+        X : collection of images, or measurement table
+
+        Returns
+        -------
+        flags : ndarray of shape (n,), int
+            1 = has the issue, 0 = fine, or not judged since it could not be read.
+        """
+        check_is_fitted(self, "threshold_")
+        return self._flags(self._scores(self._table(X)))
+
+    def fit_predict(self, X: Any, y: Any = None) -> Flags:
+        """Fit and flag the same images, measuring them once.
+
+        Parameters
+        ----------
+        X : collection of images, or measurement table
+        y : ignored
+
+        Returns
+        -------
+        flags : ndarray of shape (n,), int
+        """
+        validate_parameters(self)
+        return self._flags(self._fit(self._table(X)))
+
+    def transform(self, X: Any) -> Scores:
+        """Return the scores as one feature.
+
+        Parameters
+        ----------
+        X : collection of images, or measurement table
+
+        Returns
+        -------
+        scores : ndarray of shape (n, 1)
+            NaN where the image could not be read; put an imputer behind it.
+        """
+        check_is_fitted(self, "threshold_")
+        return self._scores(self._table(X))[:, np.newaxis]
+
+    def fit_transform(self, X: Any, y: Any = None) -> Scores:
+        """Fit and return the scores as one feature, measuring the images once.
+
+        Parameters
+        ----------
+        X : collection of images, or measurement table
+        y : ignored
+
+        Returns
+        -------
+        scores : ndarray of shape (n, 1)
+        """
+        validate_parameters(self)
+        return self._fit(self._table(X))[:, np.newaxis]
+
+    def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the F1 score of the flags, images with the issue being the positive class.
+
+        Parameters
+        ----------
+        X : collection of images, or measurement table
+        y : array-like of shape (n,)
+            1 where the image has the issue, else 0.
+        sample_weight : array-like of shape (n,), default=None
+
+        Returns
+        -------
+        f1 : float in [0, 1]
+        """
+        return float(f1_score(y, self.predict(X), sample_weight=sample_weight, zero_division=0.0))
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Return the name of the one feature that ``transform`` makes.
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        names : ndarray of shape (1,)
+            ``["<issue>_score"]``.
+        """
+        return np.array([f"{self.issue}_score"], dtype=object)
+
+    # --------------------------------------------------------------- internal
+
+    def _table(self, X: Any) -> pd.DataFrame:
+        """Return the measurements of X: X itself if it holds them, else a scan."""
+        columns = self._columns()
+        table = find_table(X, columns)
+        if table is None:
+            table = measure(X, columns, progress=False)
+        if not len(table):
+            raise ValueError(f"{type(self).__name__} needs at least one image, got none")
+        return table
+
+    def _fit(self, table: pd.DataFrame) -> Scores:
+        """Fit on a table and return its scores."""
+        self._learn(table)
+        scores = self._scores(table)
+        judged = scores[~np.isnan(scores)]
+        # Where not one image could be read there is nothing to choose a threshold from.
+        selector = self._selector() if judged.size else FixedThreshold(0.0)
+        self.selector_ = selector.fit(judged)
+        self.threshold_ = float(self.selector_.threshold_)
+        self.classes_ = np.array([0, 1])
+        return scores
+
+    def _selector(self) -> Any:
+        threshold = getattr(self, "threshold", None)
+        if threshold is None:
+            return self._default_threshold()
+        if isinstance(threshold, Real):
+            return FixedThreshold(float(threshold))
+        return clone(threshold)
+
+    def _scores(self, table: pd.DataFrame) -> Scores:
+        scores = np.asarray(numeric(self._score(table)))
+        if scores.shape != (len(table),):
+            raise ValueError(
+                f"{type(self).__name__}._score must return one score per row: expected shape "
+                f"({len(table)},), got {scores.shape}"
+            )
+        outside = (scores < -_ROUNDING) | (scores > 1 + _ROUNDING)
+        if outside.any():
+            raise ValueError(
+                f"{type(self).__name__}._score must return scores in [0, 1], "
+                f"got {scores[outside][0]}"
+            )
+        return scores.clip(0.0, 1.0)
+
+    def _flags(self, scores: Scores) -> Flags:
+        return (scores < self.threshold_).astype(np.int64)
+
+    def _decision(self, scores: Scores) -> Scores:
+        return self.threshold_ - np.where(np.isnan(scores), 1.0, scores)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.string = True
+        tags.input_tags.allow_nan = True
+        tags.target_tags.required = False
+        tags.classifier_tags.multi_class = False
+        return tags
+
+
+def find_table(X: Any, columns: Sequence[Column]) -> pd.DataFrame | None:
+    """Return X if it is a measurement table, None if it is a collection of images.
+
+    Raises
+    ------
+    ValueError
+        If X is a table that lacks one of the columns; it is named.
+    """
+    if not isinstance(X, pd.DataFrame):
+        return None
+    missing = [
+        name
+        for name in (
+            column.name if isinstance(column, Measurement) else column for column in columns
+        )
+        if name not in X.columns
+    ]
+    if not missing:
+        return X
+    if X.shape[1] == 1 and not pd.api.types.is_numeric_dtype(X.dtypes.iloc[0]):
+        return None
+    raise ValueError(
+        f"the measurement table lacks {', '.join(map(repr, missing))}; "
+        f"it has {', '.join(map(repr, X.columns[:12]))}"
+    )
+
+
+def numeric(values: Any) -> Scores:
+    """Bring a column, nullable or not, to float64 with NaN for what is missing."""
+    if isinstance(values, pd.Series):
+        return values.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.asarray(values, dtype=np.float64)

@@ -1,0 +1,642 @@
+"""Folder → paths, and any reference to an image → one RGB uint8 array.
+
+The decode policy, in one place
+-------------------------------
+Every image is measured as an ``(h, w, 3)`` uint8 RGB array. It is made so:
+
+===============================  ==============================================================
+what comes in                    what becomes of it
+===============================  ==============================================================
+EXIF orientation                 applied; a corrupt EXIF block is ignored
+alpha (RGBA, LA, palette, tRNS)  composited over white
+CMYK, YCbCr, Lab, HSV            converted by Pillow, without a colour profile
+palette, 1 bit                   looked up; 0 and 1 become 0 and 255
+16-bit grey, uint16 arrays       divided by 257 and rounded (full scale 65535)
+16-bit colour files              the high byte, as Pillow reads them
+float files and arrays           must lie in [0, 1]; times 255 and rounded
+bool arrays                      0 and 255
+other integer arrays             must lie in [0, 255]
+32-bit integer files             must lie in [0, 65535]; treated as 16 bit
+animations, multi-page files     the first frame (a PIL image: the frame it stands at)
+more than ``MAX_PIXELS`` pixels  refused, before anything is decoded
+===============================  ==============================================================
+
+A file that is truncated or corrupt is refused, also where a decoder could fill in the rest.
+Damage inside a JPEG that libjpeg reads past is not seen.
+EPS, WMF and the formats that Pillow only recognises are refused: reading them would run
+another program. HEIC needs the extra ``imagequality[heif]``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.util
+import io
+import os
+import re
+import stat
+import struct
+import threading
+import warnings
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+__all__ = [
+    "MAX_PIXELS",
+    "DecodedImage",
+    "UnreadableImageError",
+    "as_references",
+    "list_images",
+    "load_image",
+    "read_image",
+]
+
+MAX_PIXELS = 178_956_970
+"""Largest image that is decoded, in pixels: a guard against decompression bombs.
+
+Twice the number at which Pillow begins to warn, which is where Pillow itself refuses.
+"""
+
+BACKGROUND = (255, 255, 255)
+"""RGB colour that transparent images are composited over."""
+
+RGBArray = NDArray[np.uint8]
+
+_EXIF_ORIENTATION = 0x0112
+
+# Formats that Pillow recognises but cannot decode by itself (it would need another program or
+# only reads a header), and some that would take any text or number table for an image.
+_NOT_DECODED = frozenset(
+    {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MCIDAS", "MPEG", "PCD", "SPIDER", "WMF", "XVTHUMB"}
+)
+_COMMON_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM")
+
+# Read by OpenCV where Pillow does not know them.
+_OPENCV_MAGIC = (b"#?RADIANCE", b"#?RGBE")
+_OPENCV_EXTENSIONS = frozenset({".hdr", ".pic"})
+# Read here: OpenCV swaps red and blue of it and does not scale by its largest value.
+_PAM_MAGIC = b"P7\n"
+_PAM_EXTENSIONS = frozenset({".pam"})
+_HEIF_EXTENSIONS = frozenset({".heic", ".heif", ".hif"})
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1")
+
+# The first bytes of the formats that are told by content when the extension says nothing.
+_MAGIC = (
+    b"\xff\xd8\xff",  # JPEG
+    b"\x89PNG\r\n\x1a\n",
+    b"GIF87a",
+    b"GIF89a",
+    b"II*\x00",  # TIFF, little endian
+    b"MM\x00*",  # TIFF, big endian
+    b"II+\x00",  # BigTIFF
+    b"MM\x00+",
+    b"\x00\x00\x00\x0cjP  \r\n\x87\n",  # JPEG 2000
+    b"\xff\x4f\xff\x51",  # JPEG 2000 code stream
+    b"8BPS",  # PSD
+    b"qoif",
+    b"DDS ",
+    b"\x59\xa6\x6a\x95",  # Sun raster
+    *_OPENCV_MAGIC,
+    _PAM_MAGIC,
+)
+
+# The header sizes of BMP: core, info with masks, OS/2, version 4 and 5.
+_BMP_HEADER_SIZES = tuple(bytes((size, 0, 0, 0)) for size in (12, 40, 52, 56, 64, 108, 124))
+
+_PORTABLE_ANYMAP = re.compile(rb"P[1-6]\s[0-9#]")
+
+
+class UnreadableImageError(ValueError):
+    """An image that cannot be decoded, or that the decode policy refuses.
+
+    The message is the reason, in words, without the reference.
+    """
+
+
+@dataclass(frozen=True)
+class DecodedImage:
+    """One decoded image and the facts of its source.
+
+    Attributes
+    ----------
+    pixels : ndarray of shape (h, w, 3), uint8
+        RGB, C-contiguous.
+    format : str or None
+        Name of the file format ("JPEG", "PNG", …); None for arrays.
+    mode : str
+        Pillow's mode of the source before conversion ("RGB", "L", "P", "CMYK", …), or the
+        dtype of an array.
+    file_size : int or None
+        Encoded size in bytes; None for arrays and PIL images.
+    """
+
+    pixels: RGBArray
+    format: str | None
+    mode: str
+    file_size: int | None
+
+
+# --------------------------------------------------------------------------- folders
+
+
+def list_images(folder: str | os.PathLike[str], recursive: bool = True) -> list[str]:
+    """List the image files of a folder, sorted.
+
+    A file counts as an image if its extension is one that Pillow or OpenCV reads, or if its
+    first bytes are those of an image whatever it is called. So a text file named ``a.jpg`` is
+    listed (and later reported as invalid), and a JPEG without an extension is listed too.
+
+    Hidden files and folders (a leading dot) and other files are passed over; one warning says
+    how many and of what kind. Links to files are followed, links to folders are not.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        The folder.
+    recursive : bool, default=True
+        Whether to descend into sub-folders.
+
+    Returns
+    -------
+    paths : list of str
+        Each begins with ``folder`` as given.
+
+    Raises
+    ------
+    FileNotFoundError, NotADirectoryError
+        If ``folder`` does not exist or is a file.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, PIL.Image
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> PIL.Image.new("RGB", (8, 8)).save(folder / "b.png")
+    >>> PIL.Image.new("RGB", (8, 8)).save(folder / "a.jpg")
+    >>> [pathlib.Path(path).name for path in list_images(folder)]
+    ['a.jpg', 'b.png']
+    """
+    root = os.fspath(folder)
+    if not os.path.isdir(root):
+        if os.path.lexists(root):
+            raise NotADirectoryError(f"not a folder: {root!r}")
+        raise FileNotFoundError(f"no such folder: {root!r}")
+    paths: list[str] = []
+    passed_over: Counter[str] = Counter()
+
+    def unreadable(error: OSError) -> None:
+        passed_over["folders that cannot be read"] += 1
+
+    for parent, folders, files in os.walk(root, onerror=unreadable):
+        passed_over["hidden"] += sum(name.startswith(".") for name in (*folders, *files))
+        folders[:] = [name for name in folders if recursive and not name.startswith(".")]
+        for name in files:
+            if name.startswith("."):
+                continue
+            path = os.path.join(parent, name)
+            extension = os.path.splitext(name)[1].lower()
+            if extension in _image_extensions() or _has_image_magic(path):
+                paths.append(path)
+            else:
+                passed_over[f"not images ({extension or 'no extension'})"] += 1
+    passed_over += Counter()  # drops the kinds that did not occur
+    if passed_over:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in passed_over.most_common(8))
+        warnings.warn(
+            f"list_images passed over {passed_over.total()} entries of {root!r}: {kinds}",
+            stacklevel=2,
+        )
+    return sorted(paths)
+
+
+@functools.lru_cache(maxsize=1)
+def _pillow_formats() -> tuple[str, ...]:
+    """Pillow's formats that are decoded, the common ones first since they are tried in order."""
+    Image.init()
+    known = [name for name in Image.OPEN if name not in _NOT_DECODED]
+    return tuple(sorted(known, key=lambda name: (name not in _COMMON_FORMATS, name)))
+
+
+@functools.lru_cache(maxsize=1)
+def _image_extensions() -> frozenset[str]:
+    formats = {*_pillow_formats(), "MPO"}
+    of_pillow = {
+        extension
+        for extension, format_name in Image.registered_extensions().items()
+        if format_name in formats
+    }
+    return frozenset(of_pillow | _OPENCV_EXTENSIONS | _PAM_EXTENSIONS | _HEIF_EXTENSIONS)
+
+
+def _has_image_magic(path: str) -> bool:
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a FIFO would wait for ever
+            return False
+        with open(path, "rb") as file:
+            head = file.read(32)
+    except OSError:
+        return False
+    return (
+        head.startswith(_MAGIC)
+        or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+        or (head[:2] == b"BM" and head[14:18] in _BMP_HEADER_SIZES)
+        or _PORTABLE_ANYMAP.match(head) is not None
+        or (head[4:8] == b"ftyp" and head[8:12] in (*_HEIF_BRANDS, b"avif", b"avis"))
+    )
+
+
+# ------------------------------------------------------------------------ references
+
+
+def as_references(X: Any) -> tuple[Sequence[Any], pd.Index]:
+    """Bring a collection of images to a sequence of references and a name for each.
+
+    Parameters
+    ----------
+    X : list, tuple, ndarray, Series, Index or one-column DataFrame
+        References (str, Path, bytes, PIL image, array), an ``(n, h, w)`` or
+        ``(n, h, w, c)`` numeric array, or an ``(n, 1)`` object array of references.
+
+    Returns
+    -------
+    references : sequence of length n
+        The references, unopened.
+    names : Index of length n
+        A pandas input keeps its own index; a path is named by itself, anything else by its
+        position.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X is one image or no collection of images.
+    """
+    if isinstance(X, pd.DataFrame):
+        if X.shape[1] != 1:
+            raise ValueError(
+                f"a DataFrame of images must have one column of references, got {X.shape[1]} "
+                f"columns: {', '.join(map(str, X.columns[:8]))}"
+            )
+        return X.iloc[:, 0].tolist(), X.index
+    if isinstance(X, pd.Series):
+        return X.tolist(), X.index
+    if isinstance(X, pd.Index):
+        X = X.to_numpy(dtype=object)
+    references: Sequence[Any]
+    if isinstance(X, np.ndarray):
+        references = _references_of_array(X) if X.size else []
+    elif isinstance(X, (str, bytes, bytearray, memoryview, os.PathLike, Image.Image)):
+        raise TypeError(
+            f"X must be a collection of images, got one {type(X).__name__}; pass [image] for a "
+            "single image, or list_images(folder) for a folder"
+        )
+    elif isinstance(X, Sequence):
+        references = X
+    else:
+        raise TypeError(
+            f"X must be a list, array, Series or one-column DataFrame of images, "
+            f"got {type(X).__name__}"
+        )
+    return references, _names(references)
+
+
+def _references_of_array(X: NDArray[Any]) -> Sequence[Any]:
+    if X.dtype.kind in "OUST":
+        if X.ndim == 2 and X.shape[1] == 1:
+            X = X[:, 0]
+        if X.ndim != 1:
+            raise ValueError(
+                f"an array of references must have shape (n,) or (n, 1), got {X.shape}"
+            )
+        return list(X) if X.dtype.kind == "O" else X.tolist()
+    if X.ndim not in (3, 4) or (X.ndim == 3 and 0 < X.shape[-1] <= 4):
+        raise ValueError(
+            f"an array of images must have shape (n, h, w) or (n, h, w, c), got {X.shape}; "
+            "pass [image] for a single image"
+        )
+    return list(X)
+
+
+def _names(references: Sequence[Any]) -> pd.Index:
+    is_path = [isinstance(reference, (str, os.PathLike)) for reference in references]
+    if not any(is_path):
+        return pd.RangeIndex(len(references))
+    return pd.Index(
+        [
+            str(os.fsdecode(reference)) if path else position
+            for position, (reference, path) in enumerate(zip(references, is_path, strict=True))
+        ],
+        name="path",
+        dtype=object,
+    )
+
+
+# -------------------------------------------------------------------------- decoding
+
+
+def load_image(reference: Any) -> RGBArray:
+    """Decode one image to RGB uint8 by the library's policy (see the module's text).
+
+    Parameters
+    ----------
+    reference : str, Path, bytes, PIL image, ndarray or binary file object
+
+    Returns
+    -------
+    pixels : ndarray of shape (h, w, 3), uint8
+
+    Raises
+    ------
+    UnreadableImageError
+        With the reason, if it cannot be decoded or the policy refuses it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> load_image(np.array([[0.0, 1.0]]))
+    array([[[  0,   0,   0],
+            [255, 255, 255]]], dtype=uint8)
+    """
+    return read_image(reference).pixels
+
+
+def read_image(reference: Any, max_pixels: int = MAX_PIXELS) -> DecodedImage:
+    """Decode one image and tell the facts of its source.
+
+    Parameters
+    ----------
+    reference : str, Path, bytes, PIL image, ndarray or binary file object
+    max_pixels : int, default=MAX_PIXELS
+        A larger image is refused before it is decoded.
+
+    Returns
+    -------
+    image : DecodedImage
+
+    Raises
+    ------
+    UnreadableImageError
+        With the reason, if it cannot be decoded or the policy refuses it.
+    """
+    try:
+        with quiet_decoders():
+            return _read(reference, max_pixels)
+    except UnreadableImageError:
+        raise
+    # A decoder fed with broken data may raise almost anything (OSError, SyntaxError,
+    # struct.error, IndexError, MemoryError, …); each means that this image cannot be read.
+    except Exception as error:
+        raise UnreadableImageError(_reason(error)) from error
+
+
+@contextlib.contextmanager
+def quiet_decoders() -> Iterator[None]:
+    """Keep Pillow's warnings about odd files to itself: what matters becomes the row's reason.
+
+    Python's warning filters belong to the process, so they are only touched from the main
+    thread; who decodes in threads enters this context around them.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"PIL")
+        yield
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "file not found"
+    if isinstance(error, PermissionError):
+        return "no permission to read the file"
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image in a format that can be read"
+    if isinstance(error, MemoryError):
+        return "not enough memory to decode the image"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"too large to decode safely: {error}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot be read: {error.strerror.lower()}"
+    return f"cannot be decoded: {str(error) or type(error).__name__}"
+
+
+def _read(reference: Any, max_pixels: int) -> DecodedImage:
+    if isinstance(reference, (str, os.PathLike)):
+        return _read_encoded(_read_file(reference), max_pixels)
+    if isinstance(reference, (bytes, bytearray, memoryview)):
+        return _read_encoded(bytes(reference), max_pixels)
+    if isinstance(reference, Image.Image):
+        return _read_pil(reference, max_pixels, None)
+    if isinstance(reference, np.ndarray):
+        return _read_array(reference, max_pixels)
+    if hasattr(reference, "read"):
+        with contextlib.suppress(AttributeError, OSError):  # a pipe cannot be rewound
+            reference.seek(0)
+        data = reference.read()
+        if not isinstance(data, bytes):
+            raise UnreadableImageError("the file object must be opened in binary mode")
+        return _read_encoded(data, max_pixels)
+    raise UnreadableImageError(f"not a reference to an image: {type(reference).__name__}")
+
+
+def _read_file(path: str | os.PathLike[str]) -> bytes:
+    status = os.stat(path)
+    if stat.S_ISDIR(status.st_mode):
+        raise UnreadableImageError("is a folder")
+    if not stat.S_ISREG(status.st_mode):  # a FIFO or device could block for ever
+        raise UnreadableImageError("not a regular file")
+    return Path(path).read_bytes()
+
+
+def _read_encoded(data: bytes, max_pixels: int) -> DecodedImage:
+    if not data:
+        raise UnreadableImageError("empty file")
+    if data.startswith(_OPENCV_MAGIC):
+        return _read_with_opencv(data, max_pixels)
+    if data.startswith(_PAM_MAGIC):
+        return _read_pam(data, max_pixels)
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS and b"avif" not in data[8:64]:
+        return _read_pil(_open_heif(data), max_pixels, len(data))
+    _refuse_corrupt(data)
+    with Image.open(io.BytesIO(data), formats=_pillow_formats()) as image:
+        return _read_pil(image, max_pixels, len(data))
+
+
+def _open_heif(data: bytes) -> Image.Image:
+    if importlib.util.find_spec("pillow_heif") is None:
+        raise UnreadableImageError("HEIC needs the extra: pip install 'imagequality[heif]'")
+    import pillow_heif
+
+    image: Image.Image = pillow_heif.open_heif(io.BytesIO(data)).to_pillow()
+    image.format = "HEIF"
+    return image
+
+
+def _refuse_corrupt(data: bytes) -> None:
+    """Find the damage that Pillow reads past: a PNG chunk whose checksum is wrong."""
+    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return
+    position = 8
+    while position + 8 <= len(data):
+        length, kind = struct.unpack(">I4s", data[position : position + 8])
+        end = position + 12 + length
+        if end > len(data):
+            raise UnreadableImageError("truncated PNG")
+        # Ancillary chunks (a lower-case first letter) do not carry pixels.
+        if kind[:1].isupper():
+            checksum = zlib.crc32(data[position + 4 : end - 4])
+            if checksum != int.from_bytes(data[end - 4 : end], "big"):
+                raise UnreadableImageError(f"corrupt PNG: wrong checksum in {kind!r}")
+        if kind == b"IEND":
+            return
+        position = end
+    raise UnreadableImageError("truncated PNG")
+
+
+def _check_size(width: int, height: int, max_pixels: int) -> None:
+    if width < 1 or height < 1:
+        raise UnreadableImageError(f"has no pixels ({width} × {height})")
+    if width * height > max_pixels:
+        raise UnreadableImageError(
+            f"too large: {width} × {height} pixels, the limit is {max_pixels:,} pixels"
+        )
+
+
+def _read_pil(image: Image.Image, max_pixels: int, file_size: int | None) -> DecodedImage:
+    _check_size(*image.size, max_pixels)
+    image.load()
+    format_name, mode = image.format, image.mode
+    pixels = np.array(_to_rgb(_upright(image)), dtype=np.uint8, order="C")
+    return DecodedImage(pixels, format_name, mode, file_size)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        if image.getexif().get(_EXIF_ORIENTATION, 1) == 1:
+            return image
+        return ImageOps.exif_transpose(image)
+    except Exception:  # a corrupt EXIF block says nothing about the pixels
+        return image
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in ("I;16", "I;16L", "I;16B", "I;16N", "I"):
+        values = np.asarray(image)
+        grey = _from_16_bit(values)
+        if isinstance(transparent := image.info.get("transparency"), int):
+            grey[values == transparent] = 255
+        return _grey_image(grey)
+    if image.mode == "F":
+        return _grey_image(_from_float(np.asarray(image)))
+    if image.mode == "La":  # Pillow has no other way out of it
+        image = image.convert("LA")
+    if image.has_transparency_data:
+        opaque = Image.new("RGBA", image.size, (*BACKGROUND, 255))
+        opaque.alpha_composite(image.convert("RGBA"))
+        return opaque.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _grey_image(grey: NDArray[np.uint8]) -> Image.Image:
+    return Image.fromarray(grey).convert("RGB")
+
+
+def _from_16_bit(values: NDArray[Any]) -> NDArray[np.uint8]:
+    if values.dtype.itemsize != 2:
+        _check_range(values, 0, 65535)
+    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _from_float(values: NDArray[Any]) -> NDArray[np.uint8]:
+    _check_range(values, 0, 1)
+    return np.rint(values.astype(np.float64) * 255).astype(np.uint8)
+
+
+def _check_range(values: NDArray[Any], low: int, high: int) -> None:
+    lowest, highest = values.min(), values.max()
+    if not (low <= lowest and highest <= high):  # also false where either is NaN
+        raise UnreadableImageError(
+            f"{values.dtype} values must lie in [{low}, {high}], got {lowest:g} to {highest:g}"
+        )
+
+
+def _read_array(array: NDArray[Any], max_pixels: int) -> DecodedImage:
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 2, 3, 4)):
+        raise UnreadableImageError(
+            f"an image array must have shape (h, w) or (h, w, 1 to 4 channels), got {array.shape}"
+        )
+    _check_size(array.shape[1], array.shape[0], max_pixels)
+    mode = str(array.dtype)
+    eight_bit = _array_to_8_bit(array)
+    channels = 1 if eight_bit.ndim == 2 else eight_bit.shape[2]
+    if channels == 1:
+        eight_bit = np.repeat(eight_bit.reshape(*eight_bit.shape[:2], 1), 3, axis=2)
+    elif channels != 3:  # with alpha: the same arithmetic as for files
+        eight_bit = np.asarray(_to_rgb(Image.fromarray(np.ascontiguousarray(eight_bit))))
+    # A copy, so that nothing done to the result reaches the caller's array.
+    return DecodedImage(np.array(eight_bit, dtype=np.uint8, order="C"), None, mode, None)
+
+
+def _array_to_8_bit(array: NDArray[Any]) -> NDArray[np.uint8]:
+    kind = array.dtype.kind
+    if array.dtype == np.uint8:
+        return array
+    if kind == "b":
+        return array.astype(np.uint8) * np.uint8(255)
+    if kind == "u" and array.dtype.itemsize == 2:  # in either byte order
+        return _from_16_bit(array)
+    if kind == "f":
+        return _from_float(array)
+    if kind in "iu":
+        _check_range(array, 0, 255)
+        return array.astype(np.uint8)
+    raise UnreadableImageError(f"an image array cannot have dtype {array.dtype}")
+
+
+def _read_with_opencv(data: bytes, max_pixels: int) -> DecodedImage:
+    """Read Radiance HDR, which Pillow does not know."""
+    header = data[:4096].split(b"\n\n", 1)[1].split(b"\n", 1)[0].split()
+    sides = {header[0][1:]: int(header[1]), header[2][1:]: int(header[3])}
+    _check_size(sides[b"X"], sides[b"Y"], max_pixels)
+    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if decoded is None:
+        raise UnreadableImageError("corrupt or truncated image")
+    read = _read_array(decoded[:, :, ::-1], max_pixels)
+    return DecodedImage(read.pixels, "HDR", read.mode, len(data))
+
+
+def _read_pam(data: bytes, max_pixels: int) -> DecodedImage:
+    """Read a portable arbitrary map (https://netpbm.sourceforge.net/doc/pam.html)."""
+    header, _, body = data.partition(b"\nENDHDR\n")
+    fields = dict(
+        line.split(None, 1) for line in header.split(b"\n")[1:] if line and line[:1] != b"#"
+    )
+    width, height, depth, largest = (
+        int(fields[name]) for name in (b"WIDTH", b"HEIGHT", b"DEPTH", b"MAXVAL")
+    )
+    _check_size(width, height, max_pixels)
+    kind = fields.get(b"TUPLTYPE", b"").strip().decode("latin-1")
+    with_alpha = depth in (2, 4) and kind.endswith("_ALPHA")
+    if not (with_alpha or depth in (1, 3)) or not 1 <= largest <= 65535:
+        raise UnreadableImageError(f"PAM of {depth} channels {kind!r} up to {largest}")
+    dtype = np.dtype(">u2" if largest > 255 else "u1")
+    count = width * height * depth
+    if len(body) < count * dtype.itemsize:
+        raise UnreadableImageError("truncated PAM")
+    values = np.frombuffer(body, dtype, count)
+    if values.max() > largest:
+        raise UnreadableImageError(f"corrupt PAM: a value above {largest}")
+    eight_bit = np.rint(values * 255.0 / largest).astype(np.uint8)
+    read = _read_array(eight_bit.reshape(height, width, depth), max_pixels)
+    return DecodedImage(read.pixels, "PAM", dtype.name, len(data))

@@ -1,0 +1,463 @@
+"""All detectors over one measurement of the images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin, TransformerMixin, clone
+from sklearn.metrics import f1_score
+from sklearn.utils.validation import check_is_fitted
+
+from ._base import BaseComposition, validate_parameters
+from .detectors import (
+    BlurDetector,
+    DarkDetector,
+    GrayscaleDetector,
+    InvalidImageDetector,
+    IssueDetector,
+    LightDetector,
+    LowInformationDetector,
+    OddAspectRatioDetector,
+    OddSizeDetector,
+)
+from .detectors._base import find_table
+from .duplicates import ExactDuplicateDetector, NearDuplicateDetector
+from .measurements import Column, measure
+from .report import QualityReport
+
+Scores = NDArray[np.float64]
+Flags = NDArray[np.int64]
+NamedDetectors = list[tuple[str, IssueDetector]]
+
+_BELOW_HALF = np.nextafter(0.5, 0)
+
+
+def default_detectors() -> NamedDetectors:
+    """Return the detectors of ``QualityPipeline()``, each named by its issue.
+
+    Returns
+    -------
+    detectors : list of (str, IssueDetector)
+        New and unfitted.
+
+    Examples
+    --------
+    >>> from imagequality import default_detectors
+    >>> [name for name, _ in default_detectors()][:3]
+    ['invalid', 'dark', 'light']
+    """
+    detectors = (
+        InvalidImageDetector(),
+        DarkDetector(),
+        LightDetector(),
+        LowInformationDetector(),
+        BlurDetector(),
+        OddSizeDetector(),
+        OddAspectRatioDetector(),
+        GrayscaleDetector(),
+        ExactDuplicateDetector(),
+        NearDuplicateDetector(),
+    )
+    return [(detector.issue, detector) for detector in detectors]
+
+
+class QualityPipeline(ClassifierMixin, TransformerMixin, BaseComposition):
+    """Audit a collection of images: measure once, score every issue, choose every threshold.
+
+    Parameters
+    ----------
+    detectors : list of (str, IssueDetector or "drop"), default=None
+        The detectors and their names, which become the names of the columns. None means
+        :func:`default_detectors`. Parameters nest as in any scikit-learn composition:
+        ``blurry__threshold``, ``blurry__threshold__bins``; ``blurry="drop"`` leaves one out.
+    n_jobs : int, default=None
+        Number of workers for measuring, see :func:`measure`.
+    progress : bool, default=True
+        Whether to show a progress bar on long work.
+    multilabel : bool, default=False
+        Whether ``predict`` and ``decision_function`` give one column per issue instead of one
+        value per image.
+
+    Attributes
+    ----------
+    detectors_ : list of (str, IssueDetector)
+        Fitted clones, without those dropped.
+    measurements_ : DataFrame
+        The measurements of the images given to ``fit``.
+    classes_ : ndarray of shape (2,), or list of them
+        ``[0, 1]``: fine, flagged; a list with one such array per issue if ``multilabel``.
+
+    Examples
+    --------
+    >>> from imagequality import QualityPipeline
+    >>> from imagequality.datasets import make_flawed_images
+    >>> images, y = make_flawed_images(100, issues=["dark"], random_state=0)
+    >>> report = QualityPipeline().fit(images).report()
+    >>> int(report.issues["is_dark_issue"].sum())
+    5
+
+    Any parameter of any detector can be set by name:
+
+    >>> from imagequality import OtsuThreshold
+    >>> pipeline = QualityPipeline(progress=False).set_params(
+    ...     blurry__threshold=OtsuThreshold(), grayscale="drop"
+    ... )
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "detectors": [None, list],
+        "n_jobs": [None, Integral],
+        "progress": ["boolean"],
+        "multilabel": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        detectors: list[tuple[str, Any]] | None = None,
+        *,
+        n_jobs: int | None = None,
+        progress: bool = True,
+        multilabel: bool = False,
+    ) -> None:
+        self.detectors = detectors
+        self.n_jobs = n_jobs
+        self.progress = progress
+        self.multilabel = multilabel
+
+    # ------------------------------------------------------------- parameters
+
+    @property
+    def _named_detectors(self) -> list[tuple[str, Any]]:
+        return default_detectors() if self.detectors is None else self.detectors
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters, with ``deep`` those of every detector too.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+
+        Returns
+        -------
+        params : dict
+        """
+        params: dict[str, Any] = self._get_params("_named_detectors", deep=deep)
+        return params
+
+    def set_params(self, **params: Any) -> QualityPipeline:
+        """Set parameters of the pipeline or of its detectors.
+
+        Parameters
+        ----------
+        **params : dict
+            ``name=detector`` replaces a detector, ``name="drop"`` leaves it out,
+            ``name__parameter=value`` sets a detector's parameter.
+
+        Returns
+        -------
+        self : QualityPipeline
+        """
+        own = set(self.get_params(deep=False))
+        if self.detectors is None and params.get("detectors") is None and set(params) - own:
+            self.detectors = default_detectors()
+            params.pop("detectors", None)
+        self._set_params("detectors", **params)
+        return self
+
+    # ----------------------------------------------------------------- public
+
+    def fit(self, X: Any, y: Any = None) -> QualityPipeline:
+        """Measure the images once and fit every detector.
+
+        Parameters
+        ----------
+        X : collection of images, or measurement table
+            See :meth:`IssueDetector.fit`.
+        y : ignored
+            For scikit-learn's convention.
+
+        Returns
+        -------
+        self : QualityPipeline
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter is bad (it is named), X is no collection of images, X is empty, or
+            a table lacks a column. A broken image raises nothing.
+        """
+        validate_parameters(self)
+        detectors = self._checked_detectors()
+        self.measurements_ = self._measure(X, detectors)
+        self.detectors_ = [
+            (name, clone(detector).fit(self.measurements_)) for name, detector in detectors
+        ]
+        both = np.array([0, 1])
+        self.classes_ = [both for _ in detectors] if self.multilabel else both
+        return self
+
+    def score_samples(self, X: Any) -> Scores:
+        """Return the overall quality of each image.
+
+        Each issue's score is mapped piecewise linearly so that its threshold becomes 0.5, 0
+        stays 0 and 1 stays 1; the overall quality is the lowest of them.
+
+        Parameters
+        ----------
+        X : collection of images, or measurement table
+
+        Returns
+        -------
+        quality : ndarray of shape (n,), in [0, 1]
+            Below 0.5 = at least one issue; 0 where the image could not be read.
+        """
+        table = self._fitted_table(X)
+        return self._quality(self._issue_scores(table), table)
+
+    def decision_function(self, X: Any) -> Scores:
+        """Return 0.5 − the overall quality: positive = at least one issue.
+
+        Parameters
+        ----------
+        X : collection of images, or measurement table
+
+        Returns
+        -------
+        decision : ndarray of shape (n,), or (n, n_issues) if ``multilabel``
+            Always finite.
+        """
+        if self.multilabel:
+            table = self._fitted_table(X)
+            columns = [detector.decision_function(table) for _, detector in self.detectors_]
+            return np.column_stack(columns)
+        return 0.5 - self.score_samples(X)
+
+    def predict(self, X: Any) -> Flags:
+        """Flag the images with at least one issue.
+
+        Parameters
+        ----------
+        X : collection of images, or measurement table
+
+        Returns
+        -------
+        flags : ndarray of shape (n,), int, or (n, n_issues) if ``multilabel``
+            1 = at least one issue. An image that cannot be read is flagged, with or without
+            the detector of invalid images.
+        """
+        if self.multilabel:
+            return self.predict_issues(X)
+        return (self.score_samples(X) < 0.5).astype(np.int64)
+
+    def predict_issues(self, X: Any) -> Flags:
+        """Flag each issue.
+
+        Parameters
+        ----------
+        X : collection of images, or measurement table
+
+        Returns
+        -------
+        flags : ndarray of shape (n, n_issues), int
+            1 = has the issue; the columns are in the order of ``detectors_``.
+        """
+        table = self._fitted_table(X)
+        return np.column_stack([detector.predict(table) for _, detector in self.detectors_])
+
+    def fit_predict(self, X: Any, y: Any = None) -> Flags:
+        """Fit and flag the same images, measuring them once.
+
+        Parameters
+        ----------
+        X : collection of images, or measurement table
+        y : ignored
+
+        Returns
+        -------
+        flags : ndarray of shape (n,), int, or (n, n_issues) if ``multilabel``
+        """
+        return self.fit(X).predict(self.measurements_)
+
+    def transform(self, X: Any) -> Scores:
+        """Return the score of each issue.
+
+        Parameters
+        ----------
+        X : collection of images, or measurement table
+
+        Returns
+        -------
+        scores : ndarray of shape (n, n_issues)
+            NaN where the image could not be read; put an imputer behind it.
+        """
+        return self._issue_scores(self._fitted_table(X))
+
+    def fit_transform(self, X: Any, y: Any = None) -> Scores:
+        """Fit and return the score of each issue, measuring the images once.
+
+        Parameters
+        ----------
+        X : collection of images, or measurement table
+        y : ignored
+
+        Returns
+        -------
+        scores : ndarray of shape (n, n_issues)
+        """
+        return self._issue_scores(self.fit(X).measurements_)
+
+    def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the F1 score of the flags; the mean over the issues if ``multilabel``.
+
+        Parameters
+        ----------
+        X : collection of images, or measurement table
+        y : array-like of shape (n,), or (n, n_issues) if ``multilabel``
+            1 = has an issue.
+        sample_weight : array-like of shape (n,), default=None
+
+        Returns
+        -------
+        f1 : float in [0, 1]
+        """
+        return float(
+            f1_score(
+                y,
+                self.predict(X),
+                average="macro" if self.multilabel else "binary",
+                sample_weight=sample_weight,
+                zero_division=0.0,
+            )
+        )
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Return the names of the columns that ``transform`` makes.
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        names : ndarray of shape (n_issues,)
+        """
+        check_is_fitted(self, "detectors_")
+        return np.array([f"{name}_score" for name, _ in self.detectors_], dtype=object)
+
+    def report(self, X: Any = None) -> QualityReport:
+        """Report on the images: the summary, and one row per image.
+
+        Parameters
+        ----------
+        X : collection of images, or measurement table, default=None
+            None means the images given to ``fit``.
+
+        Returns
+        -------
+        report : QualityReport
+        """
+        check_is_fitted(self, "detectors_")
+        table = self.measurements_ if X is None else self._fitted_table(X)
+        scores = self._issue_scores(table)
+        quality = self._quality(scores, table)
+        columns: dict[str, Any] = {"quality_score": quality, "is_any_issue": quality < 0.5}
+        summary = []
+        for (name, detector), issue_scores in zip(self.detectors_, scores.T, strict=True):
+            flags = pd.array(issue_scores < detector.threshold_, dtype="boolean")
+            flags[np.isnan(issue_scores)] = pd.NA
+            columns[f"{name}_score"] = issue_scores
+            columns[f"is_{name}_issue"] = flags
+            summary.append(
+                {
+                    "issue": name,
+                    "count": int(flags.sum()),
+                    "share": float(flags.sum() / len(table)),
+                    "threshold": detector.threshold_,
+                    "score": getattr(detector, "method", ""),
+                    "method": _describe(detector.selector_),
+                }
+            )
+        columns["reason"] = table["reason"].to_numpy(dtype=object)
+        return QualityReport(pd.DataFrame(columns, index=table.index), pd.DataFrame(summary))
+
+    # --------------------------------------------------------------- internal
+
+    def _checked_detectors(self) -> NamedDetectors:
+        named = self._named_detectors
+        for item in named:
+            if not (isinstance(item, Sequence) and len(item) == 2 and isinstance(item[0], str)):
+                raise ValueError(f"detectors must hold (name, detector) pairs, got {item!r}")
+        self._validate_names([name for name, _ in named])
+        kept = [(name, detector) for name, detector in named if detector != "drop"]
+        for name, detector in kept:
+            if not isinstance(detector, IssueDetector):
+                raise TypeError(
+                    f"detectors: {name!r} must be an IssueDetector or 'drop', got {detector!r}"
+                )
+        if not kept:
+            raise ValueError("detectors: at least one is needed, all are dropped")
+        return kept
+
+    def _measure(self, X: Any, detectors: NamedDetectors) -> pd.DataFrame:
+        union: dict[Column, None] = {"valid": None, "reason": None}
+        for _, detector in detectors:
+            # A detector's own check must speak before its bad parameter picks the columns.
+            validate_parameters(detector)
+            union.update(dict.fromkeys(detector._columns()))
+        table = find_table(X, list(union))
+        if table is None:
+            table = measure(X, list(union), n_jobs=self.n_jobs, progress=self.progress)
+        if not len(table):
+            raise ValueError("QualityPipeline needs at least one image, got none")
+        return table
+
+    def _fitted_table(self, X: Any) -> pd.DataFrame:
+        check_is_fitted(self, "detectors_")
+        return self._measure(X, self.detectors_)
+
+    def _issue_scores(self, table: pd.DataFrame) -> Scores:
+        return np.column_stack([detector.score_samples(table) for _, detector in self.detectors_])
+
+    def _quality(self, scores: Scores, table: pd.DataFrame) -> Scores:
+        quality = np.ones(len(table))
+        for (_, detector), issue_scores in zip(self.detectors_, scores.T, strict=True):
+            # fmin passes over NaN: what was not judged says nothing.
+            quality = np.fmin(quality, _rescaled(issue_scores, detector.threshold_))
+        quality[~table["valid"].to_numpy(dtype=bool)] = 0.0
+        return quality
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "detectors_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.string = True
+        tags.input_tags.allow_nan = True
+        tags.target_tags.required = False
+        tags.target_tags.multi_output = self.multilabel
+        tags.classifier_tags.multi_class = False
+        tags.classifier_tags.multi_label = self.multilabel
+        return tags
+
+
+def _rescaled(scores: Scores, threshold: float) -> Scores:
+    """Map scores so that the threshold becomes 0.5, keeping 0, 1 and which side they are on."""
+    if threshold <= 0:
+        return 0.5 + 0.5 * scores
+    below = np.minimum(0.5 * scores / threshold, _BELOW_HALF)
+    if threshold >= 1:
+        return np.where(scores < threshold, below, scores)
+    above = 0.5 + 0.5 * (scores - threshold) / (1 - threshold)
+    return np.where(scores < threshold, below, above)
+
+
+def _describe(selector: Any) -> str:
+    name, reason = type(selector).__name__, getattr(selector, "reason_", "")
+    return f"{name}: {reason}" if reason and reason != "fixed" else name

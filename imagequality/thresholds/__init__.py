@@ -1,0 +1,26 @@
+"""Threshold selectors: quality scores in, the threshold below which they are flagged out."""
+
+from ._base import FixedThreshold, ThresholdSelector
+from ._entropy import MaxEntropyThreshold
+from ._gamma import GammaMixtureThreshold
+from ._ght import GeneralizedHistogramThreshold
+from ._iqr import IQRThreshold
+from ._li import LiThreshold
+from ._met import MinimumErrorThreshold
+from ._mve import ModifiedValleyEmphasisThreshold
+from ._otsu import OtsuThreshold
+from ._quantile import QuantileThreshold
+
+__all__ = [
+    "FixedThreshold",
+    "GammaMixtureThreshold",
+    "GeneralizedHistogramThreshold",
+    "IQRThreshold",
+    "LiThreshold",
+    "MaxEntropyThreshold",
+    "MinimumErrorThreshold",
+    "ModifiedValleyEmphasisThreshold",
+    "OtsuThreshold",
+    "QuantileThreshold",
+    "ThresholdSelector",
+]

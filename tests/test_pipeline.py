@@ -1,0 +1,267 @@
+"""The pipeline: measured once, every issue flagged, one overall quality, a report."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+import imagequality as iq
+from imagequality.measurements import DEFAULT_COLUMNS
+
+BROKEN = [b"no image", b""]
+
+
+@pytest.fixture(scope="module")
+def fitted(flawed):
+    return iq.QualityPipeline(progress=False).fit([*flawed[0], *BROKEN])
+
+
+def test_planted_flaws_are_found(fitted, flawed):
+    images, y = flawed
+    names = [name for name, _ in fitted.detectors_]
+    flags = pd.DataFrame(fitted.predict_issues(images), columns=names)
+    for issue in ("dark", "light", "low_information"):
+        assert flags.loc[y[issue] == 1, issue].mean() >= 0.9
+    untouched = y.to_numpy().sum(axis=1) == 0
+    assert fitted.predict(images)[untouched].mean() <= 0.05
+
+
+def test_default_columns_are_those_the_default_pipeline_needs():
+    needed = {
+        column for _, detector in iq.default_detectors() for column in detector._columns()
+    } - {"valid"}
+    facts = {"format", "mode", "file_size", "width", "height", "size", "aspect_ratio"}
+    percentiles = {column for column in DEFAULT_COLUMNS if column.startswith("brightness_perc_")}
+    assert needed <= set(DEFAULT_COLUMNS)
+    assert set(DEFAULT_COLUMNS) == needed | facts | percentiles
+
+
+def test_detectors_in_the_pipeline_equal_detectors_alone(fitted, flawed):
+    collection = [*flawed[0], *BROKEN]
+    for name, detector in iq.default_detectors():
+        alone = detector.fit(collection)
+        inside = dict(fitted.detectors_)[name]
+        np.testing.assert_array_equal(
+            alone.score_samples(collection), inside.score_samples(collection)
+        )
+        assert alone.threshold_ == inside.threshold_
+
+
+def test_images_are_read_once(flawed_paths, monkeypatch):
+    read = []
+    original = iq.measurements._scan.read_image
+    monkeypatch.setattr(
+        iq.measurements._scan, "read_image", lambda ref: read.append(ref) or original(ref)
+    )
+    pipeline = iq.QualityPipeline()
+    pipeline.fit_predict(flawed_paths)
+    pipeline.report()
+    assert sorted(read) == sorted(flawed_paths)
+    read.clear()
+    pipeline.fit_transform(flawed_paths)
+    assert sorted(read) == sorted(flawed_paths)
+    read.clear()
+    table = iq.measure(flawed_paths)
+    iq.QualityPipeline().fit(table).predict(table)
+    assert sorted(read) == sorted(flawed_paths)
+
+
+def test_overall_quality_agrees_with_the_flags(fitted, flawed):
+    collection = [*flawed[0], *BROKEN]
+    quality = fitted.score_samples(collection)
+    assert ((quality >= 0) & (quality <= 1)).all()
+    flagged = fitted.predict_issues(collection).any(axis=1)
+    flagged[-2:] = True
+    np.testing.assert_array_equal(quality < 0.5, flagged)
+    np.testing.assert_array_equal(fitted.predict(collection) == 1, flagged)
+    np.testing.assert_array_equal(fitted.decision_function(collection) > 0, flagged)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1e-300, 0.3, 1.0, 7.0, -1.0])
+def test_overall_quality_keeps_the_side_of_the_threshold(threshold):
+    table = pd.DataFrame(
+        {
+            "valid": True,
+            "reason": "",
+            "aspect_ratio": np.r_[
+                np.linspace(0, 1, 101), np.nextafter([0.3, 0.3, 1.0], [0, 1, 0]), 0.3, 1e-300
+            ],
+        }
+    )
+    detector = iq.OddAspectRatioDetector(threshold=threshold)
+    pipeline = iq.QualityPipeline([("odd", detector)]).fit(table)
+    quality = pipeline.score_samples(table)
+    below = (table["aspect_ratio"] < threshold).to_numpy()
+    np.testing.assert_array_equal(quality < 0.5, below)
+    order = np.argsort(table["aspect_ratio"])
+    assert (np.diff(quality[order]) >= 0).all()
+
+
+def test_an_unreadable_image_is_flagged_with_or_without_its_detector(flawed):
+    collection = [flawed[0][0], *BROKEN]
+    without = iq.QualityPipeline([("dark", iq.DarkDetector())]).fit(collection)
+    assert without.predict(collection)[1:].tolist() == [1, 1]
+    assert without.score_samples(collection)[1:].tolist() == [0, 0]
+    assert np.isnan(without.transform(collection)[1:]).all()
+    issues = without.report().issues
+    assert issues["is_dark_issue"].isna().tolist() == [False, True, True]
+    assert issues["is_any_issue"].tolist()[1:] == [True, True]
+
+
+def test_nothing_readable_at_all():
+    pipeline = iq.QualityPipeline().fit(BROKEN)
+    assert pipeline.predict(BROKEN).tolist() == [1, 1]
+    assert "invalid" in str(pipeline.report())
+
+
+def test_multilabel(flawed):
+    images, y = flawed
+    detectors = [(name, d) for name, d in iq.default_detectors() if name in y.columns]
+    y = y[[name for name, _ in detectors]]
+    pipeline = iq.QualityPipeline(detectors, multilabel=True).fit(images)
+    assert pipeline.predict(images).shape == y.shape
+    assert [classes.tolist() for classes in pipeline.classes_] == [[0, 1]] * 4
+    np.testing.assert_array_equal(
+        pipeline.decision_function(images) > 0, pipeline.predict(images) == 1
+    )
+    assert pipeline.score(images, y) == pytest.approx(
+        np.mean([d.fit(images).score(images, y[name]) for name, d in detectors])
+    )
+
+
+# ----------------------------------------------------------------------------- parameters
+
+
+def test_parameters_nest_and_materialise_the_default_list():
+    pipeline = iq.QualityPipeline()
+    assert pipeline.get_params()["light__percentile"] == 60
+    pipeline.set_params(light__percentile=75, blurry__threshold=iq.OtsuThreshold())
+    pipeline.set_params(blurry__threshold__bins=64)
+    params = clone(pipeline).get_params()
+    assert params["light__percentile"] == 75
+    assert params["blurry__threshold__bins"] == 64
+    assert iq.QualityPipeline().get_params()["light__percentile"] == 60
+
+
+def test_a_detector_can_be_replaced_or_dropped(flawed):
+    pipeline = iq.QualityPipeline().set_params(
+        grayscale="drop", blurry=iq.BlurDetector(method="fastdup")
+    )
+    pipeline.fit(flawed[0])
+    names = [name for name, _ in pipeline.detectors_]
+    assert "grayscale" not in names
+    assert dict(pipeline.detectors_)["blurry"].method == "fastdup"
+    assert list(pipeline.get_feature_names_out()) == [f"{name}_score" for name in names]
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "error", "words"),
+    [
+        (iq.QualityPipeline([("a", iq.OtsuThreshold())]), TypeError, "'a' must be an IssueDet"),
+        (iq.QualityPipeline([iq.DarkDetector()]), ValueError, "pairs"),
+        (iq.QualityPipeline([("dark", "drop")]), ValueError, "at least one"),
+        (
+            iq.QualityPipeline([("a", iq.DarkDetector()), ("a", iq.BlurDetector())]),
+            ValueError,
+            "unique",
+        ),
+        (iq.QualityPipeline([("a__b", iq.DarkDetector())]), ValueError, "__"),
+        (iq.QualityPipeline(n_jobs="all"), ValueError, "'n_jobs'"),
+        (iq.QualityPipeline(progress="yes"), ValueError, "'progress'"),
+        (iq.QualityPipeline([("l", iq.LightDetector(percentile=3))]), ValueError, "'percentile'"),
+    ],
+    ids=range(8),
+)
+def test_bad_parameters_are_named_at_fit(pipeline, error, words):
+    with pytest.raises(error, match=words):
+        pipeline.fit([np.zeros((8, 8, 3), np.uint8)])
+
+
+def test_fit_changes_no_parameter(flawed):
+    pipeline = iq.QualityPipeline()
+    given = iq.DarkDetector()
+    iq.QualityPipeline([("dark", given)]).fit(flawed[0])
+    pipeline.fit(flawed[0])
+    assert pipeline.detectors is None
+    assert not hasattr(given, "threshold_")
+
+
+def test_unfitted():
+    for method in ("predict", "score_samples", "transform", "report", "predict_issues"):
+        arguments = [] if method == "report" else [["a.jpg"]]
+        with pytest.raises(NotFittedError):
+            getattr(iq.QualityPipeline(), method)(*arguments)
+
+
+def test_table_that_lacks_columns_names_them(flawed):
+    table = iq.measure(list(flawed[0][:3])).drop(columns=["entropy", "reason"])
+    with pytest.raises(ValueError, match=r"lacks 'reason', 'entropy'|lacks 'entropy', 'reason'"):
+        iq.QualityPipeline().fit(table)
+
+
+def test_pickle_round_trip(fitted, flawed):
+    loaded = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(loaded.transform(flawed[0]), fitted.transform(flawed[0]))
+    assert str(loaded.report()) == str(fitted.report())
+
+
+# --------------------------------------------------------------------------------- report
+
+
+def test_issues_table_has_one_row_per_path_and_cleanvisions_names(flawed_paths):
+    broken = "does/not/exist.jpg"
+    report = iq.QualityPipeline().fit([*flawed_paths, broken]).report()
+    issues = report.issues
+    assert issues.index.tolist() == [*flawed_paths, broken]
+    for name, _ in iq.default_detectors():
+        assert f"{name}_score" in issues
+        assert issues[f"is_{name}_issue"].dtype == "boolean"
+    assert issues.loc[broken, "reason"] == "file not found"
+    assert pd.isna(issues.loc[broken, "is_blurry_issue"])
+    assert issues.loc[broken, "is_invalid_issue"]
+
+
+def test_summary_adds_up(fitted):
+    report = fitted.report()
+    for row in report.summary.itertuples():
+        flags = report.issues[f"is_{row.issue}_issue"]
+        assert row[2] == int(flags.sum())
+        assert row.share == pytest.approx(row[2] / len(report.issues))
+        assert row.threshold == dict(fitted.detectors_)[row.issue].threshold_
+
+
+def test_report_on_other_images_keeps_the_thresholds(fitted, clean):
+    report = fitted.report(clean)
+    assert len(report.issues) == len(clean)
+    assert report.summary["threshold"].tolist() == fitted.report().summary["threshold"].tolist()
+
+
+def test_csv_holds_every_row_and_odd_names(tmp_path, flawed):
+    names = ["plain.png", 'comma, quote" and\nnewline.png', "emoji 🦊.png", "bytes \udcff.png"]
+    table = iq.measure(list(flawed[0][:4]))
+    table.index = pd.Index(names, name="path")
+    report = iq.QualityPipeline().fit(table).report()
+    report.to_csv(tmp_path / "audit.csv")
+    read = pd.read_csv(tmp_path / "audit.csv")
+    assert read["path"].tolist() == [*names[:3], "bytes \\udcff.png"]
+    np.testing.assert_allclose(read["blurry_score"], report.issues["blurry_score"])
+
+
+def test_text_and_html_forms_name_what_was_found_and_what_not(fitted):
+    report = fitted.report()
+    n_flagged = int(report.issues["is_any_issue"].sum())
+    text = str(report)
+    assert text.startswith(f"122 images, {n_flagged} ({n_flagged / 122:.1%}) with at least one")
+    found = report.summary[report.summary["count"] > 0]
+    for row in found.itertuples():
+        assert f"{row.issue} " in text
+    assert "not found: " in text
+    assert "odd_aspect_ratio" in text.split("not found: ")[1]
+    html = report._repr_html_()
+    assert html.count("<tr") == 1 + len(report.summary)
+    assert f"{found.share.max():.2%}" in html
