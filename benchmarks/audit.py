@@ -10,6 +10,9 @@ Part 2, planted flaws: the paper's protocol. 12 % of the images get one flaw at 
 that hurt the paper's network most; F1 of our detectors with their default limits, of the same
 scores with each of the paper's selectors, and of CleanVision, on the same files.
 
+Part 3, parity: the largest difference between our ``method="cleanvision"`` scores and
+CleanVision's own on the same files, and how many flags differ.
+
 ``DIR`` must hold ``cifake_fake/test`` (CIFAKE, FAKE half, test split) and ``photos_flowers``
 (photographs); a folder that is missing is left out and said so.
 """
@@ -46,6 +49,16 @@ SELECTORS = {
     "MVE": iq.ModifiedValleyEmphasisThreshold(),
     "GMM": iq.GammaMixtureThreshold(),
 }
+PARITY = [
+    iq.LightDetector(method="cleanvision"),
+    iq.DarkDetector(method="cleanvision"),
+    iq.BlurDetector(method="cleanvision"),
+    iq.LowInformationDetector(method="cleanvision"),
+    iq.OddSizeDetector(method="cleanvision"),
+    iq.OddAspectRatioDetector(),
+    iq.ExactDuplicateDetector(),
+    iq.NearDuplicateDetector(method="identical", hash="phash"),
+]
 N_PLANTED = 2000
 
 
@@ -88,6 +101,22 @@ def audit(name: str, folder: Path) -> str:
     )
 
 
+def parity(name: str, folder: Path) -> str:
+    """Compare our ``method="cleanvision"`` scores with CleanVision's own, on RGB files."""
+    paths = iq.list_images(folder)
+    table = iq.measure(paths, iq.measurements.ALL_COLUMNS, progress=False)
+    table = table[(table["mode"] == "RGB") & (table["format"] == "JPEG")]
+    theirs, _ = cleanvision(table.index.tolist())
+    rows = []
+    for detector in PARITY:
+        scores = detector.fit(table).score_samples(table)
+        difference = np.abs(scores - theirs[f"{detector.issue}_score"]).max()
+        flags = (detector.predict(table) == 1) != theirs[f"is_{detector.issue}_issue"]
+        rows.append([detector.issue, f"{difference:.1e}", str(int(flags.sum()))])
+    header = ["score", "largest difference", "flags that differ"]
+    return f"### {name}, {len(table):,} RGB JPEGs\n\n{markdown(header, rows)}\n"
+
+
 def planted(name: str, folder: Path) -> str:
     """Plant each flaw in 12 % of a sample, and compare F1."""
     paths = iq.list_images(folder)
@@ -105,7 +134,7 @@ def planted(name: str, folder: Path) -> str:
                 files.append(f"{temporary}/{number:05}.png")
                 Image.fromarray(image).save(files[-1])
             theirs = cleanvision(files)[0][f"is_{issue}_issue"].to_numpy()
-        table = iq.measure(images, detectors[issue]._columns(), progress=False)
+        table = iq.measure(images, progress=False)
         for row, selector in SELECTORS.items():
             detector = clone(detectors[issue]).set_params(threshold=selector)
             scores[row].append(f1_score(truth, detector.fit_predict(table), zero_division=0))
@@ -144,6 +173,8 @@ def main() -> None:
         "each of the paper's selectors; CleanVision with its own scores and limits.\n",
     ]
     parts += [planted(name, folder) for name, folder in present.items()]
+    parts += ["## 3. Parity with CleanVision\n"]
+    parts += [parity(name, folder) for name, folder in present.items()]
     text = "\n".join(parts)
     print(text)
     if options.out:

@@ -1,11 +1,11 @@
-"""Finds low-quality and duplicate images in a data set and chooses every threshold by itself.
+"""Finds low-quality and duplicate images in a data set, as scikit-learn estimators.
 
 >>> import imagequality as iq
->>> from imagequality.datasets import make_flawed_images
->>> images, y = make_flawed_images(100, random_state=0)
+>>> images, y = iq.datasets.make_flawed_images(100, random_state=0)
 >>> report = iq.QualityPipeline().fit(images).report()
 """
 
+from . import datasets, perturbations, testing
 from .detectors import (
     BlurDetector,
     DarkDetector,
@@ -69,8 +69,11 @@ __all__ = [
     "ThresholdSelector",
     "UnreadableImageError",
     "__version__",
+    "datasets",
     "default_detectors",
     "list_images",
     "load_image",
     "measure",
+    "perturbations",
+    "testing",
 ]

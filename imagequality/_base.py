@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from numbers import Integral
 from typing import Any
 
 from sklearn.utils import _safe_indexing as safe_indexing
@@ -12,10 +14,12 @@ from sklearn.utils._param_validation import (
     InvalidParameterError,
     Options,
     StrOptions,
+    validate_parameter_constraints,
 )
 from sklearn.utils.metaestimators import _BaseComposition as BaseComposition
 
 __all__ = [
+    "N_JOBS",
     "BaseComposition",
     "HasMethods",
     "Hidden",
@@ -24,8 +28,17 @@ __all__ = [
     "Options",
     "StrOptions",
     "safe_indexing",
+    "takes_images",
+    "validate_arguments",
     "validate_parameters",
 ]
+
+N_JOBS = [
+    None,
+    Interval(Integral, 1, None, closed="left"),
+    Interval(Integral, None, -1, closed="right"),
+]
+"""What a number of workers may be: joblib's rule."""
 
 
 def validate_parameters(estimator: Any) -> None:
@@ -38,3 +51,25 @@ def validate_parameters(estimator: Any) -> None:
         allowed and what was got.
     """
     estimator._validate_params()
+
+
+def validate_arguments(
+    constraints: Mapping[str, Any], arguments: Mapping[str, Any], function: str
+) -> None:
+    """Check the arguments of a function as :func:`validate_parameters` checks an estimator's.
+
+    Raises
+    ------
+    InvalidParameterError
+    """
+    validate_parameter_constraints(constraints, arguments, caller_name=function)
+
+
+def takes_images(tags: Any) -> Any:
+    """Say in scikit-learn's tags that X is a collection of images, not a table of numbers."""
+    tags.input_tags.two_d_array = False
+    tags.input_tags.three_d_array = True
+    tags.input_tags.string = True
+    tags.input_tags.allow_nan = True
+    tags.target_tags.required = False
+    return tags

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,17 +24,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     exit_code : int
-        0, or 2 when the folder cannot be scanned.
+        0, or 2 when the folder cannot be scanned or the table cannot be written.
     """
     options = _parser().parse_args(arguments)
     try:
+        if options.csv is not None and not options.csv.absolute().parent.is_dir():
+            raise NotADirectoryError(f"no such folder: {options.csv.parent}")
         if options.command == "demo":
             options.folder = _write_demo_images(options.folder)
-        _scan(options.folder, options.csv, options.n_jobs)
-    except OSError as error:
+        with warnings.catch_warnings():
+            warnings.showwarning = _print_warning
+            _scan(options.folder, options.csv, options.n_jobs)
+    except (OSError, ValueError) as error:
         print(f"imagequality: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _print_warning(message: Warning | str, *args: object, **kwargs: object) -> None:
+    print(f"imagequality: {message}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "folder", type=Path, nargs="?", default=Path("demo_images"), help="where to write them"
     )
-    for command, table in ((scan, None), (demo, Path("audit.csv"))):
+    for command, table in ((scan, None), (demo, Path("demo_audit.csv"))):
         command.add_argument("--csv", type=Path, default=table, help="write the issues table here")
         command.add_argument("--n-jobs", type=int, default=-1, help="workers (default: all cores)")
     return parser

@@ -41,7 +41,7 @@ import threading
 import warnings
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -279,6 +279,12 @@ def as_references(X: Any) -> tuple[Sequence[Any], pd.Index]:
     ------
     TypeError, ValueError
         If X is one image or no collection of images.
+
+    Examples
+    --------
+    >>> references, names = as_references(["a.jpg", "b.jpg"])
+    >>> names.tolist()
+    ['a.jpg', 'b.jpg']
     """
     if isinstance(X, pd.DataFrame):
         if X.shape[1] != 1:
@@ -386,9 +392,16 @@ def read_image(reference: Any, max_pixels: int = MAX_PIXELS) -> DecodedImage:
     ------
     UnreadableImageError
         With the reason, if it cannot be decoded or the policy refuses it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = read_image(np.zeros((4, 6), np.uint16))
+    >>> image.pixels.shape, image.mode
+    ((4, 6, 3), 'uint16')
     """
     try:
-        with quiet_decoders():
+        with quiet_decoders:
             return _read(reference, max_pixels)
     except UnreadableImageError:
         raise
@@ -398,21 +411,35 @@ def read_image(reference: Any, max_pixels: int = MAX_PIXELS) -> DecodedImage:
         raise UnreadableImageError(_reason(error)) from error
 
 
-@contextlib.contextmanager
-def quiet_decoders() -> Iterator[None]:
+class _QuietDecoders:
     """Keep Pillow's warnings about odd files to itself: what matters becomes the row's reason.
 
-    Python's warning filters belong to the process, so they are only touched from the main
-    thread; who decodes in threads enters this context around them.
+    Python's warning filters belong to the process. The first thread to enter puts them aside
+    and the last to leave brings them back, so that threads do not undo each other's filters.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"PIL")
-        yield
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._filters = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._filters = warnings.catch_warnings()
+                self._filters.__enter__()
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+                warnings.filterwarnings("ignore", module=r"PIL\b")
+            self._inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._filters.__exit__(None, None, None)
+
+
+quiet_decoders = _QuietDecoders()
 
 
 def _reason(error: Exception) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +12,7 @@ from sklearn.base import ClassifierMixin, TransformerMixin, clone
 from sklearn.metrics import f1_score
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import BaseComposition, validate_parameters
+from ._base import N_JOBS, BaseComposition, takes_images, validate_parameters
 from .detectors import (
     BlurDetector,
     DarkDetector,
@@ -25,7 +24,7 @@ from .detectors import (
     OddAspectRatioDetector,
     OddSizeDetector,
 )
-from .detectors._base import find_table
+from .detectors._base import find_table, plain_columns
 from .duplicates import ExactDuplicateDetector, NearDuplicateDetector
 from .measurements import Column, measure
 from .report import QualityReport
@@ -33,6 +32,9 @@ from .report import QualityReport
 Scores = NDArray[np.float64]
 Flags = NDArray[np.int64]
 NamedDetectors = list[tuple[str, IssueDetector]]
+
+# quality_score and is_any_issue are columns of the issues table already.
+_RESERVED_NAMES = frozenset({"quality", "any"})
 
 _BELOW_HALF = np.nextafter(0.5, 0)
 
@@ -87,6 +89,8 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, BaseComposition):
     ----------
     detectors_ : list of (str, IssueDetector)
         Fitted clones, without those dropped.
+    named_detectors_ : dict of str to IssueDetector
+        The same by name.
     measurements_ : DataFrame
         The measurements of the images given to ``fit``.
     classes_ : ndarray of shape (2,), or list of them
@@ -111,7 +115,7 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, BaseComposition):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "detectors": [None, list],
-        "n_jobs": [None, Integral],
+        "n_jobs": N_JOBS,
         "progress": ["boolean"],
         "multilabel": ["boolean"],
     }
@@ -162,11 +166,21 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, BaseComposition):
         -------
         self : QualityPipeline
         """
+        before = self.detectors
         own = set(self.get_params(deep=False))
-        if self.detectors is None and params.get("detectors") is None and set(params) - own:
+        if "detectors" in params:
+            self.detectors = params.pop("detectors")
+        if self.detectors is None and set(params) - own:
             self.detectors = default_detectors()
-            params.pop("detectors", None)
-        self._set_params("detectors", **params)
+        for name in {name.partition("__")[0] for name in params if "__" in name}:
+            if name not in params and dict(self.detectors or []).get(name) == "drop":
+                self.detectors = before
+                raise ValueError(f"{name!r} is dropped, so its parameters cannot be set")
+        try:
+            self._set_params("detectors", **params)
+        except ValueError:
+            self.detectors = before
+            raise
         return self
 
     # ----------------------------------------------------------------- public
@@ -197,6 +211,7 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, BaseComposition):
         self.detectors_ = [
             (name, clone(detector).fit(self.measurements_)) for name, detector in detectors
         ]
+        self.named_detectors_ = dict(self.detectors_)
         both = np.array([0, 1])
         self.classes_ = [both for _ in detectors] if self.multilabel else both
         return self
@@ -372,6 +387,10 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, BaseComposition):
             flags[np.isnan(issue_scores)] = pd.NA
             columns[f"{name}_score"] = issue_scores
             columns[f"is_{name}_issue"] = flags
+            if X is None and hasattr(detector, "labels_"):
+                groups = pd.array(detector.labels_, dtype="Int64")
+                groups[detector.labels_ < 0] = pd.NA
+                columns[f"{name}_group"] = groups
             summary.append(
                 {
                     "issue": name,
@@ -382,7 +401,7 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, BaseComposition):
                     "method": _describe(detector.selector_),
                 }
             )
-        columns["reason"] = table["reason"].to_numpy(dtype=object)
+        columns["reason"] = table["reason"].fillna("").to_numpy(dtype=object)
         return QualityReport(pd.DataFrame(columns, index=table.index), pd.DataFrame(summary))
 
     # --------------------------------------------------------------- internal
@@ -393,6 +412,9 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, BaseComposition):
             if not (isinstance(item, Sequence) and len(item) == 2 and isinstance(item[0], str)):
                 raise ValueError(f"detectors must hold (name, detector) pairs, got {item!r}")
         self._validate_names([name for name, _ in named])
+        for name, _ in named:
+            if name in _RESERVED_NAMES:
+                raise ValueError(f"detectors: the name {name!r} is taken by the report's columns")
         kept = [(name, detector) for name, detector in named if detector != "drop"]
         for name, detector in kept:
             if not isinstance(detector, IssueDetector):
@@ -428,19 +450,19 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, BaseComposition):
         for (_, detector), issue_scores in zip(self.detectors_, scores.T, strict=True):
             # fmin passes over NaN: what was not judged says nothing.
             quality = np.fmin(quality, _rescaled(issue_scores, detector.threshold_))
-        quality[~table["valid"].to_numpy(dtype=bool)] = 0.0
+        quality[self._unreadable(table)] = 0.0
         return quality
+
+    @staticmethod
+    def _unreadable(table: pd.DataFrame) -> NDArray[np.bool_]:
+        # What says neither yes nor no has not been read either.
+        return np.asarray(plain_columns(table, ["valid"])["valid"].to_numpy() != 1)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "detectors_")
 
     def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = True
-        tags.input_tags.string = True
-        tags.input_tags.allow_nan = True
-        tags.target_tags.required = False
+        tags = takes_images(super().__sklearn_tags__())
         tags.target_tags.multi_output = self.multilabel
         tags.classifier_tags.multi_class = False
         tags.classifier_tags.multi_label = self.multilabel

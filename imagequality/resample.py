@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
+from sklearn.utils import check_consistent_length
 
-from ._base import safe_indexing, validate_parameters
+from ._base import safe_indexing, takes_images, validate_parameters
 from .detectors import IssueDetector
 from .pipeline import QualityPipeline
 
@@ -50,6 +51,22 @@ class DropFlagged(BaseEstimator):
     def __init__(self, detector: Any = None) -> None:
         self.detector = detector
 
+    def set_params(self, **params: Any) -> DropFlagged:
+        """Set parameters; those of the default pipeline too, as ``detector__blurry__threshold``.
+
+        Parameters
+        ----------
+        **params : dict
+
+        Returns
+        -------
+        self : DropFlagged
+        """
+        if params.get("detector", self.detector) is None and any("__" in name for name in params):
+            params = {**params, "detector": QualityPipeline()}
+        super().set_params(**params)
+        return self
+
     def fit(self, X: Any, y: Any = None) -> DropFlagged:
         """Find the rows to keep.
 
@@ -68,7 +85,7 @@ class DropFlagged(BaseEstimator):
             detector = QualityPipeline([(detector.issue, detector)])
         self.pipeline_ = detector.fit(X)
         table = self.pipeline_.measurements_
-        dropped = ~table["valid"].to_numpy(dtype=bool)
+        dropped = self.pipeline_._unreadable(table)
         groups = []
         for _, part in self.pipeline_.detectors_:
             if hasattr(part, "labels_"):
@@ -91,9 +108,19 @@ class DropFlagged(BaseEstimator):
         Returns
         -------
         X_kept, y_kept : of the types of X and y
+
+        Raises
+        ------
+        ValueError
+            If X and y differ in length.
         """
+        if y is not None:
+            check_consistent_length(X, y)
         kept = self.fit(X, y).sample_indices_
         return safe_indexing(X, kept), None if y is None else safe_indexing(y, kept)
+
+    def __sklearn_tags__(self) -> Any:
+        return takes_images(super().__sklearn_tags__())
 
 
 def _all_but_first(labels: NDArray[np.int64], dropped: NDArray[np.bool_]) -> NDArray[np.bool_]:

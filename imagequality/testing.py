@@ -41,6 +41,12 @@ def all_detectors() -> list[type[IssueDetector]]:
     -------
     classes : list of type
         Sorted by name; the base class is not among them.
+
+    Examples
+    --------
+    >>> from imagequality.testing import all_detectors
+    >>> all_detectors()[0].__name__
+    'BlurDetector'
     """
     return _public_subclasses(IssueDetector, detectors, duplicates)
 
@@ -52,6 +58,12 @@ def all_selectors() -> list[type[ThresholdSelector]]:
     -------
     classes : list of type
         Sorted by name; the base class is not among them.
+
+    Examples
+    --------
+    >>> from imagequality.testing import all_selectors
+    >>> "OtsuThreshold" in [selector.__name__ for selector in all_selectors()]
+    True
     """
     return _public_subclasses(ThresholdSelector, thresholds)
 

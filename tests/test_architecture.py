@@ -82,6 +82,14 @@ def test_import_is_light_and_silent():
     assert done.stderr == ""
 
 
+def test_submodules_are_there_after_importing_the_package():
+    code = (
+        "import imagequality as iq\n"
+        "iq.testing.check_threshold_selector, iq.datasets.make_flawed_images, iq.perturbations.blur"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_every_public_name_exists_and_is_documented():
     for name in imagequality.__all__:
         thing = getattr(imagequality, name)

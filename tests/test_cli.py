@@ -21,7 +21,7 @@ def run(*arguments, cwd):
 def test_demo_finds_what_it_planted_and_can_be_repeated(tmp_path):
     first = run("demo", cwd=tmp_path)
     assert (first.returncode, first.stderr) == (0, "")
-    table = pd.read_csv(tmp_path / "audit.csv")
+    table = pd.read_csv(tmp_path / "demo_audit.csv")
     assert len(table) == 301
     assert table["is_invalid_issue"].sum() == 1
     for issue in ("dark", "light", "blurry", "low_information", "grayscale", "odd_size"):
@@ -45,3 +45,26 @@ def test_missing_and_empty_folder_end_with_two_and_a_reason(tmp_path):
         assert done.returncode == 2
         assert words in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_bad_options_end_with_two_before_the_scan(flawed_paths, tmp_path):
+    folder = flawed_paths[0].rsplit("/", 1)[0]
+    for options, words in (
+        (["--csv", "no/where.csv"], "no such folder"),
+        (["--n-jobs", "0"], "n_"),
+    ):
+        done = run("scan", folder, *options, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_what_is_passed_over_is_said_in_one_line(tmp_path):
+    (tmp_path / "notes.txt").write_text("text")
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    done = run("scan", ".", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stderr == (
+        "imagequality: list_images passed over 1 entries of '.': 1 not images (.txt)\n"
+    )
+    assert "        1  empty file" in done.stdout

@@ -798,7 +798,11 @@ def test_one_missing_byte_is_found(format_name):
 @pytest.mark.parametrize("chunk", [b"IHDR", b"IDAT", b"IEND"])
 def test_a_wrong_checksum_in_a_png_is_found(chunk):
     data = bytearray(SOUND["PNG"])
-    end = data.index(chunk) + 4 + int.from_bytes(data[data.index(chunk) - 4 : data.index(chunk)])
+    end = (
+        data.index(chunk)
+        + 4
+        + int.from_bytes(data[data.index(chunk) - 4 : data.index(chunk)], "big")
+    )
     data[end] ^= 1
     assert f"wrong checksum in {chunk!r}" in reason_of(bytes(data))
 

@@ -159,6 +159,44 @@ def test_a_detector_can_be_replaced_or_dropped(flawed):
     assert list(pipeline.get_feature_names_out()) == [f"{name}_score" for name in names]
 
 
+def test_set_params_corners():
+    pipeline = iq.QualityPipeline([("dark", iq.DarkDetector())])
+    pipeline.set_params(detectors=None, blurry__threshold=0.4)
+    assert dict(pipeline.detectors)["blurry"].threshold == 0.4
+    fresh = iq.QualityPipeline()
+    with pytest.raises(ValueError, match="nope"):
+        fresh.set_params(nope=2)
+    assert fresh.detectors is None
+    fresh.set_params(n_jobs=2)
+    assert fresh.detectors is None
+    fresh.set_params(blurry="drop")
+    with pytest.raises(ValueError, match="'blurry' is dropped"):
+        fresh.set_params(blurry__threshold=0.4)
+    fresh.set_params(blurry=iq.BlurDetector(), blurry__threshold=0.4)
+    assert dict(fresh.detectors)["blurry"].threshold == 0.4
+    one = [("dark", iq.DarkDetector())]
+    assert iq.QualityPipeline().set_params(detectors=one, dark__threshold=0.2).detectors is one
+    same = iq.QualityPipeline().set_params(**iq.QualityPipeline().get_params())
+    assert repr(same.get_params()["blurry"]) == repr(iq.BlurDetector())
+
+
+def test_a_detector_that_cannot_say_decides_nothing():
+    class Sometimes(iq.IssueDetector):
+        issue = "sometimes"
+        columns = ("width",)
+
+        def _score(self, table):
+            return np.where(table["width"] == 8, np.nan, 0.0)
+
+    images = [np.zeros((8, 8, 3), np.uint8), np.zeros((9, 9, 3), np.uint8)]
+    pipeline = iq.QualityPipeline([("sometimes", Sometimes(threshold=0.5))]).fit(images)
+    assert pipeline.predict(images).tolist() == [0, 1]
+    assert pipeline.score_samples(images).tolist() == [1.0, 0.0]
+    issues = pipeline.report().issues
+    assert issues["is_sometimes_issue"].isna().tolist() == [True, False]
+    assert issues["is_any_issue"].tolist() == [False, True]
+
+
 @pytest.mark.parametrize(
     ("pipeline", "error", "words"),
     [
@@ -171,11 +209,13 @@ def test_a_detector_can_be_replaced_or_dropped(flawed):
             "unique",
         ),
         (iq.QualityPipeline([("a__b", iq.DarkDetector())]), ValueError, "__"),
+        (iq.QualityPipeline([("any", iq.DarkDetector())]), ValueError, "'any' is taken"),
+        (iq.QualityPipeline(n_jobs=0), ValueError, "'n_jobs'"),
         (iq.QualityPipeline(n_jobs="all"), ValueError, "'n_jobs'"),
         (iq.QualityPipeline(progress="yes"), ValueError, "'progress'"),
         (iq.QualityPipeline([("l", iq.LightDetector(percentile=3))]), ValueError, "'percentile'"),
     ],
-    ids=range(8),
+    ids=range(10),
 )
 def test_bad_parameters_are_named_at_fit(pipeline, error, words):
     with pytest.raises(error, match=words):
@@ -239,6 +279,23 @@ def test_report_on_other_images_keeps_the_thresholds(fitted, clean):
     report = fitted.report(clean)
     assert len(report.issues) == len(clean)
     assert report.summary["threshold"].tolist() == fitted.report().summary["threshold"].tolist()
+
+
+def test_groups_of_duplicates_stand_in_the_table(clean):
+    images = [clean[0], clean[1], clean[0], clean[2], clean[1], b"broken"]
+    pipeline = iq.QualityPipeline().fit(images)
+    issues = pipeline.report().issues
+    assert issues["exact_duplicates_group"].fillna(-1).tolist() == [0, 1, 0, -1, 1, -1]
+    assert "exact_duplicates_group" not in pipeline.report(images[:2]).issues
+    assert pipeline.named_detectors_["exact_duplicates"].labels_.tolist() == [0, 1, 0, -1, 1, -1]
+
+
+def test_text_form_says_why_images_cannot_be_read_and_what_covers_most(clean):
+    grey = [np.repeat(image[..., :1], 3, axis=2) for image in clean[:8]]
+    text = str(iq.QualityPipeline().fit([*grey, "a.jpg", "b.jpg", b""]).report())
+    assert "grayscale: more than half of the images" in text
+    assert "set_params(grayscale='drop')" in text
+    assert "        2  file not found\n        1  empty file" in text
 
 
 def test_csv_holds_every_row_and_odd_names(tmp_path, flawed):

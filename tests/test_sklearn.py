@@ -98,16 +98,18 @@ def test_forms_of_input_give_one_result(flawed, flawed_paths, blurry):
     np.testing.assert_array_equal(best(flawed_paths), best(iq.measure(flawed_paths)))
 
 
-def test_grid_search_over_a_selectors_own_parameter(flawed_paths, blurry):
-    table = iq.measure(flawed_paths)
+def test_grid_search_over_a_selectors_own_parameter(X, blurry):
     search = GridSearchCV(
         iq.QualityPipeline([("blurry", iq.BlurDetector(threshold=iq.QuantileThreshold()))]),
-        {"blurry__threshold__quantile": [0.01, 0.0833, 0.5]},
-        scoring="f1",
+        {"blurry__threshold__quantile": [0.01, 0.1, 0.5]},
+        scoring=["f1", "roc_auc", "average_precision"],
+        refit="f1",
         cv=FOLDS,
         error_score="raise",
-    ).fit(table, blurry)
-    assert search.best_params_ == {"blurry__threshold__quantile": 0.0833}
+    ).fit(X, blurry)
+    assert search.best_params_ == {"blurry__threshold__quantile": 0.1}
+    assert search.cv_results_["mean_test_roc_auc"].min() > 0.95
+    assert search.cv_results_["mean_test_average_precision"].min() > 0.7
 
 
 def test_grid_search_on_the_default_pipeline(flawed_paths, flawed):
@@ -263,8 +265,23 @@ def test_drop_flagged_keeps_one_of_each_group_and_the_labels_in_step(clean):
 def test_drop_flagged_prefers_the_copy_without_another_issue(clean):
     bad_first = [clean[0] // np.uint8(30), clean[1], clean[1]]
     table = iq.measure(bad_first)
-    table["phash_256"] = table["phash_256"].iloc[0]  # all three look alike
+    table["phash_256"] = table["phash_256"].iloc[1]  # all three look alike
+    table["hash_contrast"] = 50.0
+    assert iq.NearDuplicateDetector().fit(table).labels_.tolist() == [0, 0, 0]
     assert iq.DropFlagged().fit(table).sample_indices_.tolist() == [1]
+
+
+def test_drop_flagged_refuses_labels_of_another_length():
+    images = [np.zeros((8, 8, 3), np.uint8)] * 3
+    for y in ([1, 2], [1, 2, 3, 4]):
+        with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+            iq.DropFlagged().fit_resample(images, y)
+
+
+def test_drop_flagged_can_be_tuned_as_it_comes(clean):
+    sampler = iq.DropFlagged().set_params(detector__dark__threshold=1.0)
+    assert sampler.fit(list(clean[:4])).sample_indices_.size < 4
+    assert iq.DropFlagged().fit(list(clean[:4])).sample_indices_.size == 4
 
 
 def test_drop_flagged_takes_one_detector_or_refuses():

@@ -17,8 +17,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.metrics import f1_score
 from sklearn.utils.validation import check_is_fitted
 
-from .._base import HasMethods, validate_parameters
-from ..measurements import Column, Measurement, measure
+from .._base import Interval, takes_images, validate_parameters
+from ..measurements import ALL_COLUMNS, TEXT_COLUMNS, Column, Measurement, measure
 from ..thresholds import FixedThreshold, ThresholdSelector
 
 Scores = NDArray[np.float64]
@@ -31,10 +31,11 @@ class IssueDetector(ClassifierMixin, TransformerMixin, BaseEstimator):
     """Base class of all detectors: images in, quality scores, a threshold and flags out.
 
     A subclass names its ``issue`` and the measurement ``columns`` it needs, and implements
-    ``_score(table)``: a measurement table → one quality score per row in [0, 1], low = bad,
-    NaN where it cannot say. It may also override ``_columns()`` (when the columns follow from
-    parameters), ``_learn(table)`` (when the score needs something from the collection) and
-    ``_default_threshold()``.
+    ``_score(table)``: a table of these columns → one quality score per row in [0, 1],
+    low = bad, NaN where it cannot say. The columns arrive as float64 with NaN for what is
+    missing; hashes and other text as objects with None. A subclass may also override
+    ``_columns()`` (when the columns follow from parameters), ``_learn(table)`` (when the score
+    needs something from the collection) and ``_default_threshold()``.
 
     Parameters
     ----------
@@ -74,7 +75,7 @@ class IssueDetector(ClassifierMixin, TransformerMixin, BaseEstimator):
     columns: ClassVar[tuple[Column, ...]] = ()
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "threshold": [None, Real, HasMethods(["fit", "predict"])]
+        "threshold": [None, Interval(Real, None, None, closed="neither"), ThresholdSelector]
     }
 
     def __init__(self, threshold: ThresholdSelector | float | None = None) -> None:
@@ -260,26 +261,31 @@ class IssueDetector(ClassifierMixin, TransformerMixin, BaseEstimator):
 
     def _fit(self, table: pd.DataFrame) -> Scores:
         """Fit on a table and return its scores."""
-        self._learn(table)
+        if not self.issue:
+            raise ValueError(f"{type(self).__name__} must name its issue: issue = 'blurry'")
+        self._learn(self._plain(table))
         scores = self._scores(table)
         judged = scores[~np.isnan(scores)]
-        # Where not one image could be read there is nothing to choose a threshold from.
-        selector = self._selector() if judged.size else FixedThreshold(0.0)
+        selector = self._selector()
+        if not (judged.size or selector.ignores_scores):
+            # Not one image could be read: there is nothing to choose a threshold from.
+            selector = FixedThreshold(0.0)
         self.selector_ = selector.fit(judged)
         self.threshold_ = float(self.selector_.threshold_)
         self.classes_ = np.array([0, 1])
         return scores
 
-    def _selector(self) -> Any:
+    def _selector(self) -> ThresholdSelector:
         threshold = getattr(self, "threshold", None)
         if threshold is None:
             return self._default_threshold()
         if isinstance(threshold, Real):
             return FixedThreshold(float(threshold))
-        return clone(threshold)
+        selector: ThresholdSelector = clone(threshold)
+        return selector
 
     def _scores(self, table: pd.DataFrame) -> Scores:
-        scores = np.asarray(numeric(self._score(table)))
+        scores = np.asarray(self._score(self._plain(table)), dtype=np.float64)
         if scores.shape != (len(table),):
             raise ValueError(
                 f"{type(self).__name__}._score must return one score per row: expected shape "
@@ -293,6 +299,9 @@ class IssueDetector(ClassifierMixin, TransformerMixin, BaseEstimator):
             )
         return scores.clip(0.0, 1.0)
 
+    def _plain(self, table: pd.DataFrame) -> pd.DataFrame:
+        return plain_columns(table, [_name(column) for column in self._columns()])
+
     def _flags(self, scores: Scores) -> Flags:
         return (scores < self.threshold_).astype(np.int64)
 
@@ -300,12 +309,7 @@ class IssueDetector(ClassifierMixin, TransformerMixin, BaseEstimator):
         return self.threshold_ - np.where(np.isnan(scores), 1.0, scores)
 
     def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = True
-        tags.input_tags.string = True
-        tags.input_tags.allow_nan = True
-        tags.target_tags.required = False
+        tags = takes_images(super().__sklearn_tags__())
         tags.classifier_tags.multi_class = False
         return tags
 
@@ -320,25 +324,67 @@ def find_table(X: Any, columns: Sequence[Column]) -> pd.DataFrame | None:
     """
     if not isinstance(X, pd.DataFrame):
         return None
-    missing = [
-        name
-        for name in (
-            column.name if isinstance(column, Measurement) else column for column in columns
-        )
-        if name not in X.columns
-    ]
+    missing = [_name(column) for column in columns if _name(column) not in X.columns]
     if not missing:
         return X
-    if X.shape[1] == 1 and not pd.api.types.is_numeric_dtype(X.dtypes.iloc[0]):
-        return None
+    if X.shape[1] == 1:
+        holds_numbers = pd.api.types.is_numeric_dtype(X.dtypes.iloc[0])
+        if not holds_numbers and X.columns[0] not in ALL_COLUMNS:
+            return None
+    has = ", ".join(map(repr, X.columns[:12]))
+    if set(X.columns).isdisjoint([*ALL_COLUMNS, "valid", *map(_name, columns)]):
+        raise ValueError(
+            f"a DataFrame must be a measurement table or hold one column of references to "
+            f"images; this one has {has} and lacks {', '.join(map(repr, missing))}: "
+            "pass X['path'], say"
+        )
     raise ValueError(
-        f"the measurement table lacks {', '.join(map(repr, missing))}; "
-        f"it has {', '.join(map(repr, X.columns[:12]))}"
+        f"the measurement table lacks {', '.join(map(repr, missing))}; it has {has}. "
+        "measure(X, columns=imagequality.measurements.ALL_COLUMNS) has them all"
     )
 
 
-def numeric(values: Any) -> Scores:
-    """Bring a column, nullable or not, to float64 with NaN for what is missing."""
-    if isinstance(values, pd.Series):
-        return values.to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.asarray(values, dtype=np.float64)
+def plain_columns(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return columns as plain data, however they were stored: nullable, object, from a CSV file.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With the columns.
+    names : sequence of str
+
+    Returns
+    -------
+    plain : DataFrame
+        A new one: float64 with NaN for what is missing, text as objects with None.
+
+    Raises
+    ------
+    ValueError
+        If a column that must be numbers holds something else; it is named.
+    """
+    plain = {}
+    for name in names:
+        column = table[name]
+        if name in TEXT_COLUMNS:
+            values = column.to_numpy(dtype=object, copy=True)
+            values[column.isna().to_numpy()] = None
+            numbers = [value for value in values if not isinstance(value, (str, type(None)))]
+            if numbers:  # a CSV file read without dtype=str: leading zeros are lost for good
+                raise ValueError(
+                    f"the measurement table's column {name!r} must hold text, got "
+                    f"{numbers[0]!r}; read it with dtype=str"
+                )
+        else:
+            try:
+                values = column.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"the measurement table's column {name!r} must hold numbers: {error}"
+                ) from error
+        plain[name] = pd.Series(values, index=table.index, dtype=values.dtype)
+    return pd.DataFrame(plain, index=table.index)
+
+
+def _name(column: Column) -> str:
+    return column.name if isinstance(column, Measurement) else column

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from .._base import StrOptions
 from ..measurements import Column
 from ..thresholds import FixedThreshold, ThresholdSelector
-from ._base import IssueDetector, numeric
+from ._base import IssueDetector
 
 _CLEANVISION_FACTOR = 0.1
 
@@ -31,7 +31,8 @@ class LowInformationDetector(IssueDetector):
     method : {"entropy", "cleanvision"}, default="entropy"
         Which score.
     threshold : ThresholdSelector, float or None, default=None
-        None is a fixed limit, calibrated for the method.
+        None is the method's fixed limit; 0.45 for ``"entropy"``, which clean photographs and
+        CIFAR-sized images stay above, but for one in five hundred.
 
     Attributes
     ----------
@@ -42,8 +43,8 @@ class LowInformationDetector(IssueDetector):
     Notes
     -----
     Known failures: the entropy of levels knows nothing of where they stand, so noise counts as
-    information and a drawing in few colours as a lack of it. Strongly dark and light images
-    use few levels and are low in information too.
+    information and a drawing, a chart or a page of text as a lack of it. Strongly dark and
+    light images use few levels and are low in information too.
 
     References
     ----------
@@ -80,10 +81,10 @@ class LowInformationDetector(IssueDetector):
         return FixedThreshold(self._limits[self.method])
 
     def _score(self, table: pd.DataFrame) -> ArrayLike:
-        entropy = numeric(table["entropy"])
+        entropy = table["entropy"].to_numpy()
         if self.method == "cleanvision":
             return np.minimum(_CLEANVISION_FACTOR * entropy, 1)
-        values = 3 * numeric(table["width"]) * numeric(table["height"])
+        values = 3 * table["width"].to_numpy() * table["height"].to_numpy()
         return np.minimum(entropy / np.log2(np.minimum(768, values)), 1)
 
 
@@ -128,4 +129,4 @@ class GrayscaleDetector(IssueDetector):
         return FixedThreshold(1.0)
 
     def _score(self, table: pd.DataFrame) -> ArrayLike:
-        return 1 - numeric(table["channels_identical"])
+        return 1 - table["channels_identical"].to_numpy()

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from .._base import Interval, StrOptions
 from ..thresholds import FixedThreshold, ThresholdSelector
-from ._base import IssueDetector, numeric
+from ._base import IssueDetector
 
 
 class OddSizeDetector(IssueDetector):
@@ -36,7 +36,8 @@ class OddSizeDetector(IssueDetector):
     iqr_factor : float, default=3.0
         The factor f of ``method="cleanvision"``, above 0.
     threshold : ThresholdSelector, float or None, default=None
-        None is a fixed limit, calibrated for the method.
+        None is the method's fixed limit: 0.25, a fourth or four times the usual size; 0.5,
+        the ends of the interval, for ``"cleanvision"``.
 
     Attributes
     ----------
@@ -85,7 +86,7 @@ class OddSizeDetector(IssueDetector):
         return FixedThreshold(self._limits[self.method])
 
     def _learn(self, table: pd.DataFrame) -> None:
-        sizes = numeric(table["size"])
+        sizes = table["size"].to_numpy()
         sizes = sizes[~np.isnan(sizes)]
         lower, median, upper = (
             np.percentile(sizes, [25, 50, 75]) if sizes.size else np.full(3, np.nan)
@@ -94,7 +95,7 @@ class OddSizeDetector(IssueDetector):
         self.quartiles_ = float(lower), float(upper)
 
     def _score(self, table: pd.DataFrame) -> ArrayLike:
-        sizes = numeric(table["size"])
+        sizes = table["size"].to_numpy()
         if self.method == "median":
             return np.minimum(sizes / self.median_, self.median_ / sizes)
         lower, upper = self.quartiles_
@@ -143,4 +144,4 @@ class OddAspectRatioDetector(IssueDetector):
         return FixedThreshold(0.35)
 
     def _score(self, table: pd.DataFrame) -> ArrayLike:
-        return numeric(table["aspect_ratio"])
+        return table["aspect_ratio"].to_numpy()

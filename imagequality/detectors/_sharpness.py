@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from .._base import StrOptions
 from ..measurements import Column
 from ..thresholds import FixedThreshold, ThresholdSelector
-from ._base import IssueDetector, numeric
+from ._base import IssueDetector
 
 _FASTDUP_LIMIT = 150.0  # fastdup's limit for the variance of the Laplacian
 
@@ -40,7 +40,8 @@ class BlurDetector(IssueDetector):
     method : {"edge_frequency", "cleanvision", "fastdup"}, default="edge_frequency"
         Which score.
     threshold : ThresholdSelector, float or None, default=None
-        None is a fixed limit, calibrated for the method.
+        None is the method's fixed limit; 0.30 for ``"edge_frequency"``, which clean
+        photographs and CIFAR-sized images stay above, but for one in five hundred.
 
     Attributes
     ----------
@@ -101,11 +102,11 @@ class BlurDetector(IssueDetector):
 
     def _score(self, table: pd.DataFrame) -> ArrayLike:
         if self.method == "edge_frequency":
-            return numeric(table["edge_frequency"])
+            return table["edge_frequency"].to_numpy()
         if self.method == "fastdup":
-            variance = numeric(table["laplacian_variance"])
+            variance = table["laplacian_variance"].to_numpy()
             return variance / (variance + _FASTDUP_LIMIT)
-        edges = 1 - np.exp(-_CLEANVISION_FACTOR * numeric(table["blurriness"]))
-        texture = 1 - np.exp(-_CLEANVISION_FACTOR * numeric(table["blurriness_grayscale_std"]))
+        edges = 1 - np.exp(-_CLEANVISION_FACTOR * table["blurriness"].to_numpy())
+        texture = 1 - np.exp(-_CLEANVISION_FACTOR * table["blurriness_grayscale_std"].to_numpy())
         texture[texture <= _CLEANVISION_COLOR_THRESHOLD] = 0
         return np.minimum(edges + texture, 1)

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..thresholds import FixedThreshold, ThresholdSelector
-from ._base import IssueDetector, numeric
+from ._base import IssueDetector
 
 
 class InvalidImageDetector(IssueDetector):
@@ -43,4 +43,4 @@ class InvalidImageDetector(IssueDetector):
         return FixedThreshold(1.0)
 
     def _score(self, table: pd.DataFrame) -> ArrayLike:
-        return numeric(table["valid"])
+        return table["valid"].to_numpy()

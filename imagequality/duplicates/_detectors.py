@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._base import Interval, StrOptions
 from ..detectors import IssueDetector
-from ..detectors._base import numeric
 from ..measurements import Column
 from ..thresholds import FixedThreshold, ThresholdSelector
 from ._clusters import linked_clusters
@@ -36,6 +35,10 @@ class _DuplicateDetector(IssueDetector):
         """Return a cluster label for each of the distinct keys."""
         return np.arange(len(keys))
 
+    def _left_out(self, table: pd.DataFrame, clusters: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the clusters that are not duplicates of this kind."""
+        return np.empty(0, dtype=np.int64)
+
     def _default_threshold(self) -> ThresholdSelector:
         return FixedThreshold(1.0)
 
@@ -46,6 +49,7 @@ class _DuplicateDetector(IssueDetector):
         clusters = np.full(len(table), -1)
         clusters[readable] = cluster_of_key[codes[readable]]
         sizes = np.bincount(clusters[readable], minlength=1)
+        sizes[self._left_out(table, clusters)] = 1
         self._size_of_key = dict(zip(keys, sizes[cluster_of_key], strict=True))
         self.labels_ = _number_groups(clusters, sizes)
 
@@ -85,7 +89,9 @@ class ExactDuplicateDetector(_DuplicateDetector):
     -----
     Images are compared as they are measured, in RGB with 8 bits a channel: a file and its
     losslessly converted or EXIF-rotated twin are equal, and so are two 16-bit images that
-    differ only in their low bytes.
+    differ only in their low bytes. ``predict`` on new images tells which of them repeat a
+    *group* of the fitted collection; it is no search for leaks between two sets, since a copy
+    of a unique image scores 1. To compare two sets, fit on both together.
 
     References
     ----------
@@ -110,7 +116,7 @@ class ExactDuplicateDetector(_DuplicateDetector):
         pass
 
     def _keys(self, table: pd.DataFrame) -> NDArray[np.object_]:
-        return _text(table["pixel_digest"])
+        return table["pixel_digest"].to_numpy()
 
 
 class NearDuplicateDetector(_DuplicateDetector):
@@ -119,7 +125,8 @@ class NearDuplicateDetector(_DuplicateDetector):
     ``method="single_linkage"`` (the paper): images whose perceptual hashes differ in at most
     ``distance`` bits are linked, and linked images form a cluster.
 
-    ``method="identical"`` (CleanVision's rule): images of one hash form a cluster.
+    ``method="identical"`` (CleanVision's rule): images of one hash form a cluster, unless all
+    of them are equal pixel for pixel, which is left to the detector of exact duplicates.
 
     The score of an image is 1 / the size of its cluster in the fitted collection. For images
     that were not in ``fit``, the hash is looked up among the fitted ones; unmatched is 1.
@@ -146,9 +153,13 @@ class NearDuplicateDetector(_DuplicateDetector):
     Notes
     -----
     A nearly flat image (its coarse structure varies by less than 2 grey levels) has a hash of
-    rounding noise; it is matched by its exact pixels only. Exact duplicates are near
-    duplicates too. Single linkage chains: the ends of a long cluster may differ by more than
-    ``distance``. Crops, rotations and mirror images are not found by a hash.
+    rounding noise; it is matched by its exact pixels only. With single linkage, exact
+    duplicates are near duplicates too. It chains: the ends of a long cluster may differ by more
+    than ``distance``. Crops, rotations and mirror images are not found by a hash.
+
+    ``predict`` on new images tells which of them repeat a *group* of the fitted collection; it
+    is no search for leaks between two sets, since a copy of a unique image scores 1. To compare
+    two sets, fit on both together.
 
     References
     ----------
@@ -188,10 +199,17 @@ class NearDuplicateDetector(_DuplicateDetector):
         return (self.hash, "hash_contrast", "pixel_digest")
 
     def _keys(self, table: pd.DataFrame) -> NDArray[np.object_]:
-        flat = numeric(table["hash_contrast"]) < _LEAST_CONTRAST
-        keys = _text(table[self.hash])
-        keys[flat] = "=" + _text(table["pixel_digest"])[flat]
+        keys = table[self.hash].to_numpy(copy=True)
+        flat = np.flatnonzero(table["hash_contrast"].to_numpy() < _LEAST_CONTRAST)
+        digests = table["pixel_digest"].to_numpy()[flat]
+        keys[flat] = [None if digest is None else f"={digest}" for digest in digests]
         return keys
+
+    def _left_out(self, table: pd.DataFrame, clusters: NDArray[np.int64]) -> NDArray[np.int64]:
+        if self.method != "identical":
+            return super()._left_out(table, clusters)
+        contents = table["pixel_digest"].groupby(clusters).nunique()
+        return contents.index[(contents == 1) & (contents.index >= 0)].to_numpy()
 
     def _cluster_keys(self, keys: pd.Index) -> NDArray[np.int64]:
         if self.method == "identical":
@@ -199,10 +217,3 @@ class NearDuplicateDetector(_DuplicateDetector):
         hashed = np.flatnonzero([not key.startswith("=") for key in keys])
         pairs = hamming_pairs(unpack_hashes(keys[hashed].tolist()), self.distance)
         return linked_clusters(hashed[pairs.i], hashed[pairs.j], len(keys))
-
-
-def _text(column: pd.Series[Any]) -> NDArray[np.object_]:
-    """Bring a column of text to an object array with None for what is missing."""
-    values = column.to_numpy(dtype=object, copy=True)
-    values[column.isna().to_numpy()] = None
-    return values

@@ -39,7 +39,10 @@ def unpack_hashes(hashes: Sequence[str]) -> NDArray[np.uint64]:
     if not len(hashes):
         return np.empty((0, 1), dtype=np.uint64)
     digits = len(hashes[0])
-    raw = bytes.fromhex("".join(hashes))
+    try:
+        raw = bytes.fromhex("".join(hashes))
+    except ValueError as error:
+        raise ValueError(f"hashes must be hexadecimal text: {error}") from error
     if digits % 16 or len(raw) * 2 != digits * len(hashes):
         raise ValueError(
             f"hashes must all have one length, a multiple of 16 hexadecimal digits; got {digits}"

@@ -4,7 +4,7 @@
 quantities themselves: pure functions of one image's pixels, or of their histogram.
 """
 
-from ._columns import ALL_COLUMNS, DEFAULT_COLUMNS, Column, Measurement
+from ._columns import ALL_COLUMNS, DEFAULT_COLUMNS, TEXT_COLUMNS, Column, Measurement
 from ._content import channels_identical, entropy
 from ._exposure import (
     brightness_percentiles,
@@ -22,6 +22,7 @@ from ._sharpness import cleanvision_blurriness, edge_frequency, laplacian_varian
 __all__ = [
     "ALL_COLUMNS",
     "DEFAULT_COLUMNS",
+    "TEXT_COLUMNS",
     "Column",
     "Measurement",
     "Measurer",

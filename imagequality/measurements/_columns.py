@@ -22,8 +22,8 @@ class Measurement:
     name : str
         Name of its column.
     function : callable
-        ``(h, w, 3)`` uint8 RGB array → float. With ``n_jobs`` in processes it must be
-        importable, so no lambda. An exception in it makes the row invalid, with the reason.
+        ``(h, w, 3)`` uint8 RGB array → float. An exception in it makes the row invalid, with
+        the reason.
 
     Examples
     --------
@@ -107,6 +107,8 @@ _GROUPS = (
 )
 
 TEXT_COLUMNS = frozenset({"reason", "format", "mode", "pixel_digest", "phash", "phash_256"})
+"""The columns that hold text; all others hold numbers."""
+
 INTEGER_COLUMNS = frozenset({"file_size", "width", "height"})
 
 STATUS_COLUMNS = ("valid", "reason")

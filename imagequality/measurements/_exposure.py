@@ -125,6 +125,15 @@ def mean_brightness(histogram: NDArray[np.int64]) -> float:
     Returns
     -------
     brightness : float in [0, 1]
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from imagequality.measurements import channel_histograms
+    >>> red = np.zeros((4, 4, 3), np.uint8)
+    >>> red[..., 0] = 255
+    >>> round(mean_brightness(channel_histograms(red)), 3)
+    0.491
     """
     mean = _channel_means(histogram)
     return float(np.sqrt(_HSP[0].astype(np.float64) @ mean**2) / 255)
@@ -141,6 +150,15 @@ def mean_intensity(histogram: NDArray[np.int64]) -> float:
     Returns
     -------
     intensity : float in [0, 1]
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from imagequality.measurements import channel_histograms
+    >>> red = np.zeros((4, 4, 3), np.uint8)
+    >>> red[..., 0] = 255
+    >>> round(mean_intensity(channel_histograms(red)), 3)
+    0.333
     """
     return float(_channel_means(histogram).mean() / 255)
 

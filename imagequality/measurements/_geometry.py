@@ -6,7 +6,16 @@ import math
 
 
 def size(width: int, height: int) -> float:
-    """Geometric mean of the sides, √width·√height, in pixels: CleanVision's ``size``.
+    """Geometric mean of the sides, √width·√height: CleanVision's ``size``.
+
+    Parameters
+    ----------
+    width, height : int
+        In pixels.
+
+    Returns
+    -------
+    size : float, pixels
 
     Examples
     --------
@@ -17,7 +26,16 @@ def size(width: int, height: int) -> float:
 
 
 def aspect_ratio(width: int, height: int) -> float:
-    """Shorter side over longer side, in (0, 1]: CleanVision's ``aspect_ratio``.
+    """Shorter side over longer side: CleanVision's ``aspect_ratio``.
+
+    Parameters
+    ----------
+    width, height : int
+        In pixels.
+
+    Returns
+    -------
+    ratio : float in (0, 1]
 
     Examples
     --------

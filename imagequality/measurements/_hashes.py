@@ -47,7 +47,7 @@ def phash(grey: NDArray[np.uint8], hash_size: int = 8) -> str:
     grey : ndarray of shape (h, w), uint8
         Pillow's luma.
     hash_size : int, default=8
-        The hash has ``hash_size``² bits.
+        The hash has ``hash_size``² bits. A multiple of 4, so that the bits fill bytes.
 
     Returns
     -------
@@ -65,9 +65,9 @@ def phash(grey: NDArray[np.uint8], hash_size: int = 8) -> str:
     >>> phash(np.tile(np.arange(0, 64, dtype=np.uint8), (64, 1)))
     'aa00000000000000'
     """
+    if hash_size % 4:
+        raise ValueError(f"hash_size must be a multiple of 4, got {hash_size}")
     bits = imagehash.phash(Image.fromarray(grey), hash_size=hash_size).hash.ravel()
-    if bits.size % 8:
-        return str(imagehash.ImageHash(bits))
     return np.packbits(bits).tobytes().hex()
 
 

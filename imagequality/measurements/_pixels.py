@@ -24,6 +24,12 @@ def to_grey(rgb: RGBArray) -> NDArray[np.uint8]:
     Returns
     -------
     grey : ndarray of shape (h, w), uint8
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> to_grey(np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8))
+    array([[ 76, 150,  29]], dtype=uint8)
     """
     return np.asarray(Image.fromarray(rgb).convert("L"))
 
@@ -86,5 +92,12 @@ def channel_histograms(rgb: RGBArray) -> NDArray[np.int64]:
     Returns
     -------
     counts : ndarray of shape (3, 256), int64
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> counts = channel_histograms(np.full((2, 3, 3), 7, np.uint8))
+    >>> counts[:, 7].tolist(), int(counts.sum())
+    ([6, 6, 6], 18)
     """
     return np.array(Image.fromarray(rgb).histogram(), dtype=np.int64).reshape(3, 256)

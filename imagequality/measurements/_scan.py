@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin
-from tqdm.auto import tqdm
 
-from .._base import validate_parameters
+from .._base import N_JOBS, takes_images, validate_arguments, validate_parameters
 from ..images import UnreadableImageError, as_references, quiet_decoders, read_image
 from ._columns import INTEGER_COLUMNS, STATUS_COLUMNS, TEXT_COLUMNS, Column, Plan
 
@@ -21,6 +19,8 @@ _BATCH = 64  # images per task: enough to hide the cost of a task, few enough to
 _SECONDS_BEFORE_BAR = 1.0
 
 Row = dict[str, Any]
+
+_ARGUMENTS: dict[str, list[Any]] = {"n_jobs": N_JOBS, "progress": ["boolean"]}
 
 
 def measure(
@@ -36,7 +36,9 @@ def measure(
     X : list, tuple, ndarray, Series or one-column DataFrame
         References (str, Path, bytes, PIL image, array) or an ``(n, h, w[, c])`` array.
     columns : iterable of str or Measurement, default=None
-        What to measure, see :data:`ALL_COLUMNS`; None means what the default pipeline needs.
+        What to measure, see :data:`imagequality.measurements.ALL_COLUMNS`; None means what the
+        default pipeline needs, the facts of the file, and what the other percentiles of
+        :class:`LightDetector` need. Other ``method`` parameters need further columns.
     n_jobs : int, default=None
         Number of joblib workers; None means 1 unless in a ``joblib.parallel_config`` context,
         -1 means all cores. The decoders release the interpreter's lock, so workers are threads
@@ -50,7 +52,9 @@ def measure(
     table : DataFrame of shape (n, n_columns + 2)
         One row per image, in order; its index is that of a pandas input, else the path, else
         the position. ``valid`` says whether the image could be measured; if not, ``reason``
-        says why and the other cells are missing.
+        says why and the other cells are missing. A table that was written as CSV must be read
+        back with ``dtype=dict.fromkeys(imagequality.measurements.TEXT_COLUMNS, str)``, or
+        pandas takes some hashes for numbers.
 
     Raises
     ------
@@ -68,11 +72,15 @@ def measure(
     0   True                                                   6       4    1.585
     1  False  not an image in a format that can be read   <NA>    <NA>      NaN
     """
+    validate_arguments(_ARGUMENTS, {"n_jobs": n_jobs, "progress": progress}, "imagequality.measure")
     plan = Plan(columns)
     references, names = as_references(X)
     batches = [references[start : start + _BATCH] for start in range(0, len(references), _BATCH)]
-    parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
-    with quiet_decoders():
+    try:
+        parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
+    except ValueError:  # joblib's multiprocessing backend gives all its results at once
+        parallel = Parallel(n_jobs=n_jobs, prefer="threads")
+    with quiet_decoders:
         rows = list(
             _with_bar(
                 chain.from_iterable(parallel(delayed(_measure_batch)(b, plan) for b in batches)),
@@ -84,6 +92,9 @@ def measure(
 
 
 def _with_bar(rows: Iterable[Row], total: int, progress: bool) -> Iterator[Row]:
+    # Imported here since it warns at once in a notebook that cannot draw its bar.
+    from tqdm.auto import tqdm
+
     yield from tqdm(
         rows,
         total=total,
@@ -95,7 +106,7 @@ def _with_bar(rows: Iterable[Row], total: int, progress: bool) -> Iterator[Row]:
 
 
 def _measure_batch(references: Sequence[Any], plan: Plan) -> list[Row]:
-    with quiet_decoders():
+    with quiet_decoders:
         return [_measure_one(reference, plan) for reference in references]
 
 
@@ -156,8 +167,7 @@ class Measurer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # 
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
         "columns": [None, "array-like"],
-        "n_jobs": [None, Integral],
-        "progress": ["boolean"],
+        **_ARGUMENTS,
     }
 
     def __init__(
@@ -223,9 +233,6 @@ class Measurer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # 
         return True
 
     def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = True
-        tags.input_tags.string = True
+        tags = takes_images(super().__sklearn_tags__())
         tags.requires_fit = False
         return tags

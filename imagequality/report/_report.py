@@ -17,7 +17,8 @@ class QualityReport:
     issues : DataFrame
         One row per image: ``quality_score`` (the overall quality), ``is_any_issue``, for each
         issue ``<issue>_score`` in [0, 1] (low = bad) and ``is_<issue>_issue`` (missing where
-        the image could not be read), and ``reason`` (why it could not be read).
+        the image could not be read), for duplicates ``<issue>_group`` (the number of the
+        group), and ``reason`` (why the image could not be read).
     summary : DataFrame
         One row per issue: ``issue``, ``count``, ``share``, ``threshold``, ``score`` (which
         score of the detector) and ``method`` (what chose the threshold).
@@ -49,6 +50,19 @@ class QualityReport:
                     f"{row['issue']:{width}}  {row['count']:>9,}  {row['share']:>7.2%}"
                     f"  {row['threshold']:>9.4g}  {row['method']}"
                 )
+        for issue in found.loc[found["share"] > 0.5, "issue"]:
+            if issue != "invalid":
+                lines += [
+                    "",
+                    f"{issue}: more than half of the images, so rather a property of this",
+                ]
+                lines += [f"set than a flaw? set_params({issue}='drop') leaves it out"]
+        reasons = self.issues.loc[self.issues["reason"] != "", "reason"].value_counts()
+        if len(reasons):
+            lines += ["", "cannot be read:"]
+            lines += [f"{count:>9,}  {reason}" for reason, count in reasons.head(3).items()]
+            if len(reasons) > 3:
+                lines += [f"{reasons.iloc[3:].sum():>9,}  for {len(reasons) - 3} other reasons"]
         clean = self.summary.loc[self.summary["count"] == 0, "issue"]
         if len(clean):
             lines += ["", f"not found: {', '.join(clean)}"]

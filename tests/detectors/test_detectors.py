@@ -177,7 +177,130 @@ def test_fixed_limit_separates_the_flaw_at_any_size(detector, damage, side):
     assert detector.predict(damaged).mean() >= 0.8
 
 
+@pytest.mark.parametrize(
+    ("detector", "limit"),
+    [
+        (iq.LightDetector(), 0.05),
+        (iq.LightDetector(method="cleanvision"), 0.05),
+        (iq.LightDetector(method="fastdup"), 1 - 253 / 255),
+        (iq.DarkDetector(), 0.3),
+        (iq.DarkDetector(method="cleanvision"), 0.32),
+        (iq.DarkDetector(method="fastdup"), 4 / 255),
+        (iq.BlurDetector(), 0.3),
+        (iq.BlurDetector(method="cleanvision"), 0.29),
+        (iq.BlurDetector(method="fastdup"), 0.5),
+        (iq.LowInformationDetector(), 0.45),
+        (iq.LowInformationDetector(method="cleanvision"), 0.3),
+        (iq.OddSizeDetector(), 0.25),
+        (iq.OddSizeDetector(method="cleanvision"), 0.5),
+        (iq.OddAspectRatioDetector(), 0.35),
+        (iq.GrayscaleDetector(), 1.0),
+        (iq.InvalidImageDetector(), 1.0),
+        (iq.ExactDuplicateDetector(), 1.0),
+        (iq.NearDuplicateDetector(), 1.0),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("readable", [True, False], ids=["readable", "nothing readable"])
+def test_default_limits_are_the_documented_ones(detector, limit, readable):
+    images = [solid(90), solid(91)] if readable else [b"broken"]
+    assert detector.fit(images).threshold_ == pytest.approx(limit)
+
+
+@pytest.mark.parametrize("side", [32, 64, 256])
+def test_blur_is_found_and_sharp_images_are_not(side):
+    sharp, _ = iq.datasets.make_flawed_images(40, issues=[], size=side, random_state=4)
+    blurred = [p.blur(image, "average", 11) for image in sharp]
+    detector = iq.BlurDetector().fit(list(sharp))
+    assert detector.predict(list(sharp)).mean() <= 0.05
+    assert detector.predict(blurred).mean() >= 0.95
+
+
+def test_ordinary_formats_are_no_odd_aspect_ratio():
+    ratios = [1, 3 / 4, 2 / 3, 9 / 16, 1 / 2, 0.34, 0.2]
+    table = pd.DataFrame({"aspect_ratio": ratios})
+    assert iq.OddAspectRatioDetector().fit_predict(table).tolist() == [0, 0, 0, 0, 0, 1, 1]
+
+
 # ---------------------------------------------------------------------- thresholds, errors
+
+
+def test_a_given_threshold_holds_where_nothing_could_be_read():
+    detector = iq.DarkDetector(threshold=0.4).fit([b"broken"])
+    assert detector.predict([solid(10)]) == [1]
+    data_driven = iq.DarkDetector(threshold=iq.OtsuThreshold()).fit([b"broken"])
+    assert data_driven.predict([solid(0)]) == [0]
+
+
+@pytest.mark.parametrize(
+    "threshold", [float("nan"), float("inf"), iq.OtsuThreshold, "otsu"], ids=repr
+)
+def test_what_is_no_threshold_is_refused_by_name(threshold):
+    with pytest.raises(ValueError, match="'threshold'"):
+        iq.DarkDetector(threshold=threshold).fit([solid(1)])
+
+
+def test_a_score_gets_plain_columns_however_the_table_was_stored(tmp_path):
+    images = [solid(10), b"broken", np.zeros((4, 40, 3), np.uint8)]
+    table = iq.measure(images)
+    table.to_csv(tmp_path / "table.csv")
+    stored = {
+        "as measured": table,
+        "nullable": table.convert_dtypes(),
+        "objects": table.astype(object),
+        "from CSV": pd.read_csv(
+            tmp_path / "table.csv",
+            index_col=0,
+            dtype=dict.fromkeys(iq.measurements.TEXT_COLUMNS, str),
+        ),
+    }
+
+    class Narrow(iq.IssueDetector):
+        issue = "narrow"
+        columns = ("width", "height", "pixel_digest")
+
+        def _score(self, table):
+            assert table["width"].dtype == table["height"].dtype == np.float64
+            assert table["pixel_digest"].tolist()[1] is None
+            return np.where(table["width"] > 5 * table["height"], 0.0, 1.0)
+
+    for name, form in stored.items():
+        assert Narrow(threshold=0.5).fit_predict(form).tolist() == [0, 0, 1], name
+        assert iq.QualityPipeline().fit(form).predict(form).tolist() == [1, 1, 1], name
+
+
+def test_a_column_that_holds_no_numbers_is_named():
+    with pytest.raises(ValueError, match="'aspect_ratio' must hold numbers"):
+        iq.OddAspectRatioDetector().fit(pd.DataFrame({"aspect_ratio": ["wide"], "x": [1]}))
+
+
+def test_hashes_that_a_csv_reader_took_for_numbers_are_refused():
+    table = iq.measure([solid(1)] * 2)
+    table["phash_256"] = [12, 12]
+    with pytest.raises(ValueError, match="'phash_256' must hold text, got 12"):
+        iq.NearDuplicateDetector().fit(table)
+
+
+def test_a_frame_of_paths_and_labels_says_what_to_pass():
+    with pytest.raises(ValueError, match=r"one column of references.*'path', 'label'.*X\['path'\]"):
+        iq.QualityPipeline().fit(pd.DataFrame({"path": ["a.jpg"], "label": [1]}))
+
+
+def test_a_table_of_one_foreign_measurement_is_no_collection_of_paths():
+    table = iq.measure([solid(1)], columns=["phash"])[["phash"]]
+    with pytest.raises(ValueError, match="lacks 'edge_frequency'"):
+        iq.BlurDetector().fit(table)
+
+
+def test_a_detector_must_name_its_issue():
+    class Nameless(iq.IssueDetector):
+        columns = ("entropy",)
+
+        def _score(self, table):
+            return table["entropy"] / 10
+
+    with pytest.raises(ValueError, match="Nameless must name its issue"):
+        Nameless().fit([solid(1)])
 
 
 def test_threshold_may_be_a_selector_or_a_number():

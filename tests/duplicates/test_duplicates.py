@@ -84,6 +84,8 @@ def test_unpack_hashes_reads_imagehash_hex_and_refuses_mixed_lengths():
     first, second = imagehash.phash(image), imagehash.phash(image.rotate(90))
     words = unpack_hashes([str(first), str(second)])
     assert int(np.bitwise_count(words[0] ^ words[1]).sum()) == first - second
+    with pytest.raises(ValueError, match="hexadecimal"):
+        unpack_hashes(["z" * 16])
     with pytest.raises(ValueError, match="one length"):
         unpack_hashes(["00" * 8, "00" * 4])
 
@@ -146,9 +148,20 @@ def test_identical_rule_groups_equal_hashes_only():
     images = [texture(seed) for seed in range(30)]
     images += [np.clip(x + rng.normal(0, 3, x.shape), 0, 255).astype(np.uint8) for x in images]
     hashes = [str(imagehash.phash(Image.fromarray(image))) for image in images]
-    flags = iq.NearDuplicateDetector(method="identical", hash="phash").fit_predict(images)
+    detector = iq.NearDuplicateDetector(method="identical", hash="phash")
+    flags = detector.fit_predict(images)
     assert flags.tolist() == [int(hashes.count(value) > 1) for value in hashes]
     assert 0 < flags.sum() < len(images)
+
+
+def test_identical_rule_leaves_exact_duplicates_out_as_cleanvision_does():
+    a, b = texture(0), texture(1)
+    almost = a.copy()
+    almost[0, 0] ^= 1
+    detector = iq.NearDuplicateDetector(method="identical", hash="phash")
+    assert detector.fit_predict([b, b, a, almost, a]).tolist() == [0, 0, 1, 1, 1]
+    assert detector.labels_.tolist() == [-1, -1, 0, 0, 0]
+    assert iq.NearDuplicateDetector().fit_predict([b, b, a, almost, a]).all()
 
 
 def test_flat_images_match_by_exact_pixels_only():
@@ -156,6 +169,13 @@ def test_flat_images_match_by_exact_pixels_only():
     logo = np.full((40, 40, 4), 0, np.uint8)  # wholly transparent: white
     collection = [*flat, logo, np.full((32, 32, 3), 10, np.uint8)]
     assert iq.NearDuplicateDetector().fit_predict(collection).tolist() == [1, 0, 0, 0, 1]
+
+
+def test_a_flat_image_without_a_digest_is_not_judged():
+    table = iq.measure([np.full((32, 32, 3), 10, np.uint8)] * 2)
+    table.loc[1, "pixel_digest"] = None
+    scores = iq.NearDuplicateDetector().fit(table).score_samples(table)
+    np.testing.assert_array_equal(scores, [1, np.nan])
 
 
 def test_order_does_not_change_the_groups():

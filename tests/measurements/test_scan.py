@@ -433,7 +433,7 @@ class Terminal(io.StringIO):
 )
 def test_a_bar_only_on_a_terminal(monkeypatch, progress, stream, expected):
     monkeypatch.setattr(sys, "stderr", stream)
-    monkeypatch.setattr(_scan, "tqdm", tqdm)
+    monkeypatch.setattr("tqdm.auto.tqdm", tqdm)
     monkeypatch.setattr(_scan, "_SECONDS_BEFORE_BAR", 0)
     measure([rgb_array()] * 3, columns=["width"], progress=progress)
     assert ("Measuring images" in stream.getvalue()) is expected
@@ -566,3 +566,34 @@ def test_index_of_a_table_is_a_collection_of_paths():
 
 def test_empty_array_is_an_empty_collection():
     assert measure(np.array([]), columns=["width"]).shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [({"n_jobs": 0}, "n_jobs"), ({"n_jobs": "all"}, "n_jobs"), ({"progress": "x"}, "progress")],
+    ids=str,
+)
+def test_bad_arguments_are_named(arguments, name):
+    with pytest.raises(ValueError, match=f"'{name}'"):
+        measure([], **arguments)
+
+
+def test_every_joblib_backend_gives_the_same_table(mixed):
+    expected = measure(mixed)
+    for backend in ("threading", "loky", "multiprocessing"):
+        with joblib.parallel_config(backend, n_jobs=2):
+            pd.testing.assert_frame_equal(measure(mixed), expected)
+
+
+def test_a_warning_of_pillow_stays_inside_in_any_thread():
+    header = io.BytesIO()
+    Image.new("1", (10_000, 9_000)).save(header, "PNG")  # Pillow warns above 89 million pixels
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        before = list(warnings.filters)
+        with ThreadPoolExecutor(3) as threads:
+            tables = list(
+                threads.map(lambda _: measure([header.getvalue()], columns=["width"]), range(3))
+            )
+        assert warnings.filters == before
+    assert all(table["valid"].all() for table in tables)
