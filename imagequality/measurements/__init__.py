@@ -8,10 +8,10 @@ from ._columns import ALL_COLUMNS, DEFAULT_COLUMNS, TEXT_COLUMNS, Column, Measur
 from ._content import channels_identical, entropy
 from ._exposure import (
     brightness_percentiles,
-    clipped_share,
     mean_brightness,
     mean_intensity,
     value_percentiles,
+    value_share,
 )
 from ._geometry import aspect_ratio, size
 from ._hashes import hash_contrast, phash, pixel_digest
@@ -31,7 +31,6 @@ __all__ = [
     "channel_histograms",
     "channels_identical",
     "cleanvision_blurriness",
-    "clipped_share",
     "edge_frequency",
     "entropy",
     "hash_contrast",
@@ -44,4 +43,5 @@ __all__ = [
     "size",
     "to_grey",
     "value_percentiles",
+    "value_share",
 ]

@@ -43,6 +43,9 @@ class Measurement:
 Column = str | Measurement
 
 
+BRIGHT = 192  # three quarters of the range: where highlights begin
+
+
 @dataclass(frozen=True)
 class _Group:
     """Columns that one function computes together."""
@@ -82,7 +85,13 @@ _GROUPS = (
         ("value_perc_99",),
         lambda image, pixels: _exposure.value_percentiles(pixels.rgb, [99]).tolist(),
     ),
-    _Group(("clipped_share",), lambda image, pixels: (_exposure.clipped_share(pixels.rgb),)),
+    _Group(
+        ("clipped_share", "bright_share"),
+        lambda image, pixels: (
+            _exposure.value_share(pixels.rgb, 255),
+            _exposure.value_share(pixels.rgb, BRIGHT),
+        ),
+    ),
     _Group(
         ("edge_frequency",),
         lambda image, pixels: (_sharpness.edge_frequency(pixels.grey_for_sharpness),),
@@ -127,6 +136,8 @@ DEFAULT_COLUMNS = (
     "aspect_ratio",
     *(f"brightness_perc_{percentile}" for percentile in _exposure.PERCENTILES),
     "value_perc_99",
+    "clipped_share",
+    "bright_share",
     "edge_frequency",
     "entropy",
     "channels_identical",

@@ -91,12 +91,14 @@ def value_percentiles(rgb: RGBArray, percentiles: Sequence[float]) -> NDArray[np
     return _percentiles_of_counts(_value_counts(rgb), percentiles) / 255
 
 
-def clipped_share(rgb: RGBArray) -> float:
-    """Share of pixels whose brightest channel is clipped or next to it, max(R, G, B) ≥ 254.
+def value_share(rgb: RGBArray, level: int) -> float:
+    """Share of the pixels whose value max(R, G, B) reaches a level.
 
     Parameters
     ----------
     rgb : ndarray of shape (h, w, 3), uint8
+    level : int
+        In 0 … 255. 255 counts the clipped pixels: at least one channel is saturated.
 
     Returns
     -------
@@ -107,11 +109,11 @@ def clipped_share(rgb: RGBArray) -> float:
     >>> import numpy as np
     >>> image = np.full((2, 2, 3), 100, np.uint8)
     >>> image[0, 0] = (255, 0, 0)
-    >>> clipped_share(image)
-    0.25
+    >>> value_share(image, 255), value_share(image, 100)
+    (0.25, 1.0)
     """
     counts = _value_counts(rgb)
-    return float(counts[254:].sum() / counts.sum())
+    return float(counts[level:].sum() / counts.sum())
 
 
 def mean_brightness(histogram: NDArray[np.int64]) -> float:

@@ -24,7 +24,9 @@ def test_light_score_is_one_minus_the_percentile(percentile):
     image = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
     r, g, b = image.astype(float).transpose(2, 0, 1)
     brightness = np.sqrt(0.241 * r**2 + 0.691 * g**2 + 0.068 * b**2) / 255
-    score = iq.LightDetector(percentile=percentile).fit([image]).score_samples([image])
+    score = (
+        iq.LightDetector("percentile", percentile=percentile).fit([image]).score_samples([image])
+    )
     assert score == pytest.approx(1 - np.percentile(brightness, percentile), abs=1.3e-4)
 
 
@@ -51,6 +53,28 @@ def test_saturated_blue_is_not_dark_by_value_but_by_brightness():
     blue[..., 2] = 255
     assert iq.DarkDetector().fit_predict([blue]) == [0]
     assert iq.DarkDetector(method="cleanvision").fit_predict([blue]) == [1]
+
+
+def test_clipping_score_follows_its_formula():
+    image = np.full((10, 10, 3), 100, np.uint8)
+    image[:3] = 200  # bright
+    image[3] = (255, 90, 90)  # clipped, hence bright too
+    detector = iq.LightDetector().fit([image])
+    assert detector.score_samples([image]) == [pytest.approx(1 - np.sqrt(0.1) * 0.1 / 0.4)]
+    assert detector.score_samples([solid(191)]) == [pytest.approx(2 * (1 - 191 / 255), abs=1e-3)]
+    assert detector.score_samples([solid(0)]) == [1]
+    assert detector.score_samples([solid(255)]) == [0]
+
+
+@pytest.mark.parametrize("factor", [0.5, 2])
+def test_light_means_the_same_at_half_and_double_size(factor, clean):
+    images = [p.adjust_brightness(cv2.resize(x, (192, 192)), 2.5) for x in clean[:20]]
+    other = [
+        cv2.resize(x, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA) for x in images
+    ]
+    detector = iq.LightDetector().fit(images)
+    difference = detector.score_samples(images) - detector.score_samples(other)
+    assert np.abs(difference).max() < 0.1
 
 
 # --------------------------------------------------------------------------------- blurry
@@ -163,7 +187,7 @@ def test_invalid_detector_judges_every_row():
 @pytest.mark.parametrize(
     ("detector", "damage"),
     [
-        (iq.LightDetector(), lambda x: p.adjust_brightness(x, 10)),
+        (iq.LightDetector(), lambda x: p.adjust_brightness(x, 5)),
         (iq.DarkDetector(), lambda x: p.adjust_brightness(x, 0.05)),
         (iq.LowInformationDetector(), p.low_information),
     ],
@@ -180,7 +204,8 @@ def test_fixed_limit_separates_the_flaw_at_any_size(detector, damage, side):
 @pytest.mark.parametrize(
     ("detector", "limit"),
     [
-        (iq.LightDetector(), 0.05),
+        (iq.LightDetector(), 0.35),
+        (iq.LightDetector(method="percentile"), 0.05),
         (iq.LightDetector(method="cleanvision"), 0.05),
         (iq.LightDetector(method="fastdup"), 1 - 253 / 255),
         (iq.DarkDetector(), 0.3),

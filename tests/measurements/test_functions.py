@@ -20,7 +20,6 @@ from imagequality.measurements import (
     channel_histograms,
     channels_identical,
     cleanvision_blurriness,
-    clipped_share,
     edge_frequency,
     entropy,
     hash_contrast,
@@ -32,6 +31,7 @@ from imagequality.measurements import (
     size,
     to_grey,
     value_percentiles,
+    value_share,
 )
 from imagequality.measurements._pixels import Pixels, shrink
 
@@ -118,19 +118,20 @@ def test_value_percentiles_are_exact(rgb):
 
 @SETTINGS
 @given(rgb_arrays)
-def test_value_percentiles_and_clipped_share_of_any_image(rgb):
+def test_value_percentiles_and_shares_of_any_image(rgb):
     value = rgb.max(axis=2)
     found = value_percentiles(rgb, PERCENTILES)
     np.testing.assert_allclose(found, np.percentile(value, PERCENTILES) / 255, atol=1e-12)
-    assert clipped_share(rgb) == pytest.approx((value >= 254).mean(), abs=1e-12)
+    for level in (0, 192, 255):
+        assert value_share(rgb, level) == pytest.approx((value >= level).mean(), abs=1e-12)
 
 
-@pytest.mark.parametrize(("level", "expected"), [(253, 0.0), (254, 1.0), (255, 1.0)])
+@pytest.mark.parametrize(("level", "expected"), [(253, 0.0), (254, 0.0), (255, 1.0)])
 @pytest.mark.parametrize("channel", [0, 1, 2])
-def test_clipped_share_begins_at_254_in_any_channel(level, expected, channel):
+def test_clipped_is_255_in_any_channel(level, expected, channel):
     rgb = np.zeros((4, 5, 3), np.uint8)
     rgb[..., channel] = level
-    assert clipped_share(rgb) == expected
+    assert value_share(rgb, 255) == expected
 
 
 def test_exposure_measures_leave_the_image_alone():
@@ -138,7 +139,7 @@ def test_exposure_measures_leave_the_image_alone():
     rgb.flags.writeable = False
     brightness_percentiles(rgb, [50])
     value_percentiles(rgb, [50])
-    clipped_share(rgb)
+    value_share(rgb, 255)
 
 
 @each_picture
