@@ -50,12 +50,12 @@ SELECTORS = {
     "GMM": iq.GammaMixtureThreshold(),
 }
 PARITY = [
-    iq.LightDetector(method="cleanvision"),
-    iq.DarkDetector(method="cleanvision"),
-    iq.BlurDetector(method="cleanvision"),
-    iq.LowInformationDetector(method="cleanvision"),
-    iq.OddSizeDetector(method="cleanvision"),
-    iq.OddAspectRatioDetector(),
+    iq.LightDetector(method="cleanvision", threshold=0.05),
+    iq.DarkDetector(method="cleanvision", threshold=0.32),
+    iq.BlurDetector(method="cleanvision", threshold=0.29),
+    iq.LowInformationDetector(method="cleanvision", threshold=0.3),
+    iq.OddSizeDetector(method="cleanvision", threshold=0.5),
+    iq.OddAspectRatioDetector(threshold=0.35),
     iq.ExactDuplicateDetector(),
     iq.NearDuplicateDetector(method="identical", hash="phash"),
 ]

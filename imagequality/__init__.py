@@ -24,6 +24,7 @@ from .pipeline import QualityPipeline, default_detectors
 from .report import QualityReport
 from .resample import DropFlagged
 from .thresholds import (
+    AutoThreshold,
     FixedThreshold,
     GammaMixtureThreshold,
     GeneralizedHistogramThreshold,
@@ -40,6 +41,7 @@ from .thresholds import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "AutoThreshold",
     "BlurDetector",
     "DarkDetector",
     "DropFlagged",

@@ -34,13 +34,19 @@ Flags = NDArray[np.int64]
 NamedDetectors = list[tuple[str, IssueDetector]]
 
 # quality_score and is_any_issue are columns of the issues table already.
-_RESERVED_NAMES = frozenset({"quality", "any"})
+_RESERVED_NAMES = frozenset({"quality", "any", "primary"})
 
 _BELOW_HALF = np.nextafter(0.5, 0)
 
 
 def default_detectors() -> NamedDetectors:
-    """Return the detectors of ``QualityPipeline()``, each named by its issue.
+    """Return the detectors of ``QualityPipeline()``, each named by its issue, causes first.
+
+    A flaw may set off other detectors too: a tiny image holds little information, a dark or an
+    overexposed one uses few levels and has no edges left, a thumbnail on a canvas looks
+    blurry. The order is that of causes, so that an image's first issue names what is wrong:
+    unreadable; odd size; dark; light; low information; blurry; odd aspect ratio; grayscale;
+    exact duplicates; near duplicates.
 
     Returns
     -------
@@ -51,15 +57,15 @@ def default_detectors() -> NamedDetectors:
     --------
     >>> from imagequality import default_detectors
     >>> [name for name, _ in default_detectors()][:3]
-    ['invalid', 'dark', 'light']
+    ['invalid', 'odd_size', 'dark']
     """
     detectors = (
         InvalidImageDetector(),
+        OddSizeDetector(),
         DarkDetector(),
         LightDetector(),
         LowInformationDetector(),
         BlurDetector(),
-        OddSizeDetector(),
         OddAspectRatioDetector(),
         GrayscaleDetector(),
         ExactDuplicateDetector(),
@@ -74,7 +80,8 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, BaseComposition):
     Parameters
     ----------
     detectors : list of (str, IssueDetector or "drop"), default=None
-        The detectors and their names, which become the names of the columns. None means
+        The detectors and their names, which become the names of the columns; causes first,
+        since an image's ``primary_issue`` is the first that is flagged. None means
         :func:`default_detectors`. Parameters nest as in any scikit-learn composition:
         ``blurry__threshold``, ``blurry__threshold__bins``; ``blurry="drop"`` leaves one out.
     n_jobs : int, default=None
@@ -380,7 +387,12 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, BaseComposition):
         table = self.measurements_ if X is None else self._fitted_table(X)
         scores = self._issue_scores(table)
         quality = self._quality(scores, table)
-        columns: dict[str, Any] = {"quality_score": quality, "is_any_issue": quality < 0.5}
+        primary = self._primary(scores)
+        columns: dict[str, Any] = {
+            "quality_score": quality,
+            "is_any_issue": quality < 0.5,
+            "primary_issue": pd.Series(primary, dtype=object, index=table.index),
+        }
         summary = []
         for (name, detector), issue_scores in zip(self.detectors_, scores.T, strict=True):
             flags = pd.array(issue_scores < detector.threshold_, dtype="boolean")
@@ -396,6 +408,7 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, BaseComposition):
                     "issue": name,
                     "count": int(flags.sum()),
                     "share": float(flags.sum() / len(table)),
+                    "primary_count": int((primary == name).sum()),
                     "threshold": detector.threshold_,
                     "score": getattr(detector, "method", ""),
                     "method": _describe(detector.selector_),
@@ -452,6 +465,15 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, BaseComposition):
             quality = np.fmin(quality, _rescaled(issue_scores, detector.threshold_))
         quality[self._unreadable(table)] = 0.0
         return quality
+
+    def _primary(self, scores: Scores) -> NDArray[np.object_]:
+        """Return the name of each image's first issue, None where there is none."""
+        primary = np.full(len(scores), None, dtype=object)
+        for (name, detector), issue_scores in reversed(
+            list(zip(self.detectors_, scores.T, strict=True))
+        ):
+            primary[issue_scores < detector.threshold_] = name
+        return primary
 
     @staticmethod
     def _unreadable(table: pd.DataFrame) -> NDArray[np.bool_]:

@@ -13,12 +13,12 @@ cleanvision = pytest.importorskip("cleanvision")
 # Percentiles of brightness come from a histogram; everything else is the same arithmetic.
 TOLERANCE = {"light": 1.3e-4, "dark": 1.3e-4}
 DETECTORS = [
-    iq.LightDetector(method="cleanvision"),
-    iq.DarkDetector(method="cleanvision"),
-    iq.BlurDetector(method="cleanvision"),
-    iq.LowInformationDetector(method="cleanvision"),
-    iq.OddSizeDetector(method="cleanvision"),
-    iq.OddAspectRatioDetector(),
+    iq.LightDetector(method="cleanvision", threshold=0.05),
+    iq.DarkDetector(method="cleanvision", threshold=0.32),
+    iq.BlurDetector(method="cleanvision", threshold=0.29),
+    iq.LowInformationDetector(method="cleanvision", threshold=0.3),
+    iq.OddSizeDetector(method="cleanvision", threshold=0.5),
+    iq.OddAspectRatioDetector(threshold=0.35),
     iq.ExactDuplicateDetector(),
     iq.NearDuplicateDetector(method="identical", hash="phash"),
 ]

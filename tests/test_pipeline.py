@@ -275,6 +275,21 @@ def test_summary_adds_up(fitted):
         assert row.threshold == dict(fitted.detectors_)[row.issue].threshold_
 
 
+def test_primary_issues_follow_the_order_of_causes_and_add_up(fitted, flawed):
+    report = fitted.report(flawed[0])
+    names = [name for name, _ in fitted.detectors_]
+    flags = report.issues[[f"is_{name}_issue" for name in names]].fillna(False).to_numpy(bool)
+    expected = [names[row.argmax()] if row.any() else None for row in flags]
+    assert report.issues["primary_issue"].tolist() == expected
+    counts = report.summary.set_index("issue")["primary_count"]
+    assert counts.sum() == report.issues["is_any_issue"].sum()
+    assert (counts <= report.summary.set_index("issue")["count"]).all()
+    # A dark image is low in information too; what is wrong with it is that it is dark.
+    dark = flawed[1]["dark"].to_numpy() == 1
+    assert report.issues.loc[dark, "is_low_information_issue"].any()
+    assert set(report.issues.loc[dark, "primary_issue"]) == {"dark"}
+
+
 def test_report_on_other_images_keeps_the_thresholds(fitted, clean):
     report = fitted.report(clean)
     assert len(report.issues) == len(clean)

@@ -194,7 +194,7 @@ def test_column_transformer(flawed_paths):
 
 def test_set_output_pandas(flawed_paths):
     frame = iq.QualityPipeline().set_output(transform="pandas").fit_transform(flawed_paths)
-    assert frame.columns[:2].tolist() == ["invalid_score", "dark_score"]
+    assert frame.columns[:2].tolist() == ["invalid_score", "odd_size_score"]
     paths = pd.DataFrame({"path": flawed_paths}, index=range(100, 100 + len(flawed_paths)))
     frame = iq.BlurDetector().set_output(transform="pandas").fit_transform(paths)
     assert frame.index.tolist() == paths.index.tolist()

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._base import Interval, takes_images, validate_parameters
 from ..measurements import ALL_COLUMNS, TEXT_COLUMNS, Column, Measurement, measure
-from ..thresholds import FixedThreshold, ThresholdSelector
+from ..thresholds import AutoThreshold, FixedThreshold, ThresholdSelector
 
 Scores = NDArray[np.float64]
 Flags = NDArray[np.int64]
@@ -40,8 +40,9 @@ class IssueDetector(ClassifierMixin, TransformerMixin, BaseEstimator):
     Parameters
     ----------
     threshold : ThresholdSelector, float or None, default=None
-        What chooses the threshold from the scores. A float is a fixed threshold; None is the
-        detector's own default.
+        What chooses the threshold from the scores. A float is a fixed threshold; None is
+        :class:`AutoThreshold`, which abstains where there is nothing to divide. What an
+        AutoThreshold leaves unset (``floor``, ``cap``) the detector fills in.
 
     Attributes
     ----------
@@ -95,7 +96,15 @@ class IssueDetector(ClassifierMixin, TransformerMixin, BaseEstimator):
 
     def _default_threshold(self) -> ThresholdSelector:
         """Return the selector for ``threshold=None``."""
-        return FixedThreshold(0.5)
+        return AutoThreshold()
+
+    def _limits(self) -> tuple[float | None, float | None]:
+        """Return what fills an AutoThreshold's floor and cap, calibrated on clean images.
+
+        At most 0.05 % of clean images score below the floor and 5 % below the cap; None where
+        nothing is known.
+        """
+        return None, None
 
     # ----------------------------------------------------------------- public
 
@@ -269,7 +278,7 @@ class IssueDetector(ClassifierMixin, TransformerMixin, BaseEstimator):
         selector = self._selector()
         if not (judged.size or selector.ignores_scores):
             # Not one image could be read: there is nothing to choose a threshold from.
-            selector = FixedThreshold(0.0)
+            selector = FixedThreshold(self._limits()[0] or 0.0)
         self.selector_ = selector.fit(judged)
         self.threshold_ = float(self.selector_.threshold_)
         self.classes_ = np.array([0, 1])
@@ -278,10 +287,20 @@ class IssueDetector(ClassifierMixin, TransformerMixin, BaseEstimator):
     def _selector(self) -> ThresholdSelector:
         threshold = getattr(self, "threshold", None)
         if threshold is None:
-            return self._default_threshold()
+            return self._with_limits(self._default_threshold())
         if isinstance(threshold, Real):
             return FixedThreshold(float(threshold))
         selector: ThresholdSelector = clone(threshold)
+        return self._with_limits(selector)
+
+    def _with_limits(self, selector: ThresholdSelector) -> ThresholdSelector:
+        """Fill what the user left unset from the detector's calibrated limits."""
+        limits = dict(zip(("floor", "cap"), self._limits(), strict=True))
+        parameters = selector.get_params()
+        for path, value in parameters.items():
+            name = path.rpartition("__")[2]
+            if name in limits and value is None:
+                selector.set_params(**{path: limits[name]})
         return selector
 
     def _scores(self, table: pd.DataFrame) -> Scores:

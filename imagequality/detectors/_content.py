@@ -31,8 +31,8 @@ class LowInformationDetector(IssueDetector):
     method : {"entropy", "cleanvision"}, default="entropy"
         Which score.
     threshold : ThresholdSelector, float or None, default=None
-        None is the method's fixed limit; 0.45 for ``"entropy"``, which clean photographs and
-        CIFAR-sized images stay above, but for one in five hundred.
+        None is :class:`AutoThreshold` within the method's limits: 0.45 to 0.75 for
+        ``"entropy"``, 0.30 (the published limit) to 0.72 for ``"cleanvision"``.
 
     Attributes
     ----------
@@ -66,7 +66,11 @@ class LowInformationDetector(IssueDetector):
         **IssueDetector._parameter_constraints,
         "method": [StrOptions({"entropy", "cleanvision"})],
     }
-    _limits: ClassVar[dict[str, float]] = {"entropy": 0.45, "cleanvision": 0.30}
+    # Floor and cap; of the published score the floor is the published limit.
+    _limits_of: ClassVar[dict[str, tuple[float, float]]] = {
+        "entropy": (0.45, 0.75),
+        "cleanvision": (0.30, 0.72),
+    }
 
     def __init__(
         self, method: str = "entropy", *, threshold: ThresholdSelector | float | None = None
@@ -77,8 +81,8 @@ class LowInformationDetector(IssueDetector):
     def _columns(self) -> tuple[Column, ...]:
         return ("entropy",) if self.method == "cleanvision" else ("entropy", "width", "height")
 
-    def _default_threshold(self) -> ThresholdSelector:
-        return FixedThreshold(self._limits[self.method])
+    def _limits(self) -> tuple[float, float]:
+        return self._limits_of[self.method]
 
     def _score(self, table: pd.DataFrame) -> ArrayLike:
         entropy = table["entropy"].to_numpy()

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from .._base import Options, StrOptions
 from ..measurements import Column
 from ..measurements._exposure import PERCENTILES
-from ..thresholds import FixedThreshold, ThresholdSelector
+from ..thresholds import ThresholdSelector
 from ._base import IssueDetector
 
 
@@ -42,7 +42,9 @@ class LightDetector(IssueDetector):
     percentile : {1, 5, 10, 15, 25, 30, 40, 50, 60, 75, 90, 95, 99}, default=60
         For ``method="percentile"``.
     threshold : ThresholdSelector, float or None, default=None
-        None is the method's default.
+        None is :class:`AutoThreshold` within the method's limits: 0.35 to 0.75 for
+        ``"clipping"``, 0.05 to 0.20 for ``"percentile"``; the published limit to 0.60 and 0.35
+        for the others.
 
     Attributes
     ----------
@@ -80,11 +82,12 @@ class LightDetector(IssueDetector):
         "method": [StrOptions({"clipping", "percentile", "cleanvision", "fastdup"})],
         "percentile": [Options(int, set(PERCENTILES))],
     }
-    _limits: ClassVar[dict[str, float]] = {
-        "clipping": 0.35,
-        "percentile": 0.05,
-        "cleanvision": 0.05,
-        "fastdup": 1 - 253 / 255,
+    # Floor and cap; of the published scores the floor is the published limit.
+    _limits_of: ClassVar[dict[str, tuple[float, float]]] = {
+        "clipping": (0.35, 0.75),
+        "percentile": (0.05, 0.20),
+        "cleanvision": (0.05, 0.60),
+        "fastdup": (1 - 253 / 255, 0.35),
     }
 
     def __init__(
@@ -106,8 +109,8 @@ class LightDetector(IssueDetector):
         percentile = 5 if self.method == "cleanvision" else self.percentile
         return (f"brightness_perc_{percentile}",)
 
-    def _default_threshold(self) -> ThresholdSelector:
-        return FixedThreshold(self._limits[self.method])
+    def _limits(self) -> tuple[float, float]:
+        return self._limits_of[self.method]
 
     def _score(self, table: pd.DataFrame) -> ArrayLike:
         if self.method != "clipping":
@@ -137,8 +140,8 @@ class DarkDetector(IssueDetector):
     method : {"value", "cleanvision", "fastdup"}, default="value"
         Which score.
     threshold : ThresholdSelector, float or None, default=None
-        None is the method's fixed limit; 0.30 for ``"value"``, which clean photographs and
-        CIFAR-sized images stay above.
+        None is :class:`AutoThreshold` within the method's limits: 0.30 to 0.70 for
+        ``"value"``; the published limit to 0.65 and 0.20 for the others.
 
     Attributes
     ----------
@@ -171,7 +174,11 @@ class DarkDetector(IssueDetector):
         **IssueDetector._parameter_constraints,
         "method": [StrOptions({"value", "cleanvision", "fastdup"})],
     }
-    _limits: ClassVar[dict[str, float]] = {"value": 0.30, "cleanvision": 0.32, "fastdup": 4 / 255}
+    _limits_of: ClassVar[dict[str, tuple[float, float]]] = {
+        "value": (0.30, 0.70),
+        "cleanvision": (0.32, 0.65),
+        "fastdup": (4 / 255, 0.20),
+    }
     _column_of: ClassVar[dict[str, str]] = {
         "value": "value_perc_99",
         "cleanvision": "brightness_perc_99",
@@ -187,8 +194,8 @@ class DarkDetector(IssueDetector):
     def _columns(self) -> tuple[Column, ...]:
         return (self._column_of[self.method],)
 
-    def _default_threshold(self) -> ThresholdSelector:
-        return FixedThreshold(self._limits[self.method])
+    def _limits(self) -> tuple[float, float]:
+        return self._limits_of[self.method]
 
     def _score(self, table: pd.DataFrame) -> ArrayLike:
         return table[self._column_of[self.method]].to_numpy()

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from .._base import Interval, StrOptions
-from ..thresholds import FixedThreshold, ThresholdSelector
+from ..thresholds import ThresholdSelector
 from ._base import IssueDetector
 
 
@@ -36,8 +36,8 @@ class OddSizeDetector(IssueDetector):
     iqr_factor : float, default=3.0
         The factor f of ``method="cleanvision"``, above 0.
     threshold : ThresholdSelector, float or None, default=None
-        None is the method's fixed limit: 0.25, a fourth or four times the usual size; 0.5,
-        the ends of the interval, for ``"cleanvision"``.
+        None is :class:`AutoThreshold` within the method's limits: 0.25 (a fourth or four times
+        the usual size) to 0.55; for ``"cleanvision"`` 0.5, the ends of the interval, to 0.75.
 
     Attributes
     ----------
@@ -69,7 +69,10 @@ class OddSizeDetector(IssueDetector):
         "method": [StrOptions({"median", "cleanvision"})],
         "iqr_factor": [Interval(Real, 0, None, closed="neither")],
     }
-    _limits: ClassVar[dict[str, float]] = {"median": 0.25, "cleanvision": 0.5}
+    _limits_of: ClassVar[dict[str, tuple[float, float]]] = {
+        "median": (0.25, 0.55),
+        "cleanvision": (0.5, 0.75),
+    }
 
     def __init__(
         self,
@@ -82,8 +85,8 @@ class OddSizeDetector(IssueDetector):
         self.iqr_factor = iqr_factor
         self.threshold = threshold
 
-    def _default_threshold(self) -> ThresholdSelector:
-        return FixedThreshold(self._limits[self.method])
+    def _limits(self) -> tuple[float, float]:
+        return self._limits_of[self.method]
 
     def _learn(self, table: pd.DataFrame) -> None:
         sizes = table["size"].to_numpy()
@@ -109,13 +112,12 @@ class OddSizeDetector(IssueDetector):
 class OddAspectRatioDetector(IssueDetector):
     """Find images that are very wide or very tall.
 
-    The score is the shorter side over the longer one: 1 for a square, 0.5 for 2 : 1. The fixed
-    limit is CleanVision's 0.35.
+    The score is the shorter side over the longer one: 1 for a square, 0.5 for 2 : 1.
 
     Parameters
     ----------
     threshold : ThresholdSelector, float or None, default=None
-        None is the fixed limit.
+        None is :class:`AutoThreshold` between 0.35, CleanVision's limit, and 0.45.
 
     Attributes
     ----------
@@ -140,8 +142,8 @@ class OddAspectRatioDetector(IssueDetector):
     issue = "odd_aspect_ratio"
     columns = ("aspect_ratio",)
 
-    def _default_threshold(self) -> ThresholdSelector:
-        return FixedThreshold(0.35)
+    def _limits(self) -> tuple[float, float]:
+        return 0.35, 0.45
 
     def _score(self, table: pd.DataFrame) -> ArrayLike:
         return table["aspect_ratio"].to_numpy()

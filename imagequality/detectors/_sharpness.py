@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from .._base import StrOptions
 from ..measurements import Column
-from ..thresholds import FixedThreshold, ThresholdSelector
+from ..thresholds import ThresholdSelector
 from ._base import IssueDetector
 
 _FASTDUP_LIMIT = 150.0  # fastdup's limit for the variance of the Laplacian
@@ -40,8 +40,8 @@ class BlurDetector(IssueDetector):
     method : {"edge_frequency", "cleanvision", "fastdup"}, default="edge_frequency"
         Which score.
     threshold : ThresholdSelector, float or None, default=None
-        None is the method's fixed limit; 0.30 for ``"edge_frequency"``, which clean
-        photographs and CIFAR-sized images stay above, but for one in five hundred.
+        None is :class:`AutoThreshold` within the method's limits: 0.30 to 0.47 for
+        ``"edge_frequency"``; the published limit to 0.40 and 0.60 for the others.
 
     Attributes
     ----------
@@ -74,10 +74,11 @@ class BlurDetector(IssueDetector):
         **IssueDetector._parameter_constraints,
         "method": [StrOptions({"edge_frequency", "cleanvision", "fastdup"})],
     }
-    _limits: ClassVar[dict[str, float]] = {
-        "edge_frequency": 0.30,
-        "cleanvision": 0.29,
-        "fastdup": 0.5,
+    # Floor and cap; of the published scores the floor is the published limit.
+    _limits_of: ClassVar[dict[str, tuple[float, float]]] = {
+        "edge_frequency": (0.30, 0.47),
+        "cleanvision": (0.29, 0.40),
+        "fastdup": (0.5, 0.60),
     }
     _columns_of: ClassVar[dict[str, tuple[str, ...]]] = {
         "edge_frequency": ("edge_frequency",),
@@ -97,8 +98,8 @@ class BlurDetector(IssueDetector):
     def _columns(self) -> tuple[Column, ...]:
         return self._columns_of[self.method]
 
-    def _default_threshold(self) -> ThresholdSelector:
-        return FixedThreshold(self._limits[self.method])
+    def _limits(self) -> tuple[float, float]:
+        return self._limits_of[self.method]
 
     def _score(self, table: pd.DataFrame) -> ArrayLike:
         if self.method == "edge_frequency":

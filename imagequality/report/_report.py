@@ -15,13 +15,16 @@ class QualityReport:
     Parameters
     ----------
     issues : DataFrame
-        One row per image: ``quality_score`` (the overall quality), ``is_any_issue``, for each
+        One row per image: ``quality_score`` (the overall quality), ``is_any_issue``,
+        ``primary_issue`` (the first of its issues in the order of causes, or None), for each
         issue ``<issue>_score`` in [0, 1] (low = bad) and ``is_<issue>_issue`` (missing where
         the image could not be read), for duplicates ``<issue>_group`` (the number of the
         group), and ``reason`` (why the image could not be read).
     summary : DataFrame
-        One row per issue: ``issue``, ``count``, ``share``, ``threshold``, ``score`` (which
-        score of the detector) and ``method`` (what chose the threshold).
+        One row per issue: ``issue``, ``count`` and ``share`` of the images that have it,
+        ``primary_count`` (those that have it as their primary issue; these add up),
+        ``threshold``, ``score`` (which score of the detector) and ``method`` (what chose the
+        threshold).
 
     Examples
     --------
@@ -44,11 +47,12 @@ class QualityReport:
         found = ranked[ranked["count"] > 0]
         if len(found):
             width = max(len("issue"), *found["issue"].str.len())
-            lines += ["", f"{'issue':{width}}  {'images':>9}  {'share':>7}  threshold  chosen by"]
+            head = f"{'images':>9}  {'share':>7}  {'primary':>9}  threshold  chosen by"
+            lines += ["", f"{'issue':{width}}  {head}"]
             for row in found.to_dict("records"):
                 lines.append(
                     f"{row['issue']:{width}}  {row['count']:>9,}  {row['share']:>7.2%}"
-                    f"  {row['threshold']:>9.4g}  {row['method']}"
+                    f"  {row['primary_count']:>9,}  {row['threshold']:>9.4g}  {row['method']}"
                 )
         for issue in found.loc[found["share"] > 0.5, "issue"]:
             if issue != "invalid":

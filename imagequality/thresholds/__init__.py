@@ -1,5 +1,6 @@
 """Threshold selectors: quality scores in, the threshold below which they are flagged out."""
 
+from ._auto import AutoThreshold
 from ._base import FixedThreshold, ThresholdSelector
 from ._entropy import MaxEntropyThreshold
 from ._gamma import GammaMixtureThreshold
@@ -12,6 +13,7 @@ from ._otsu import OtsuThreshold
 from ._quantile import QuantileThreshold
 
 __all__ = [
+    "AutoThreshold",
     "FixedThreshold",
     "GammaMixtureThreshold",
     "GeneralizedHistogramThreshold",
