@@ -12,7 +12,9 @@ from scipy.special import ndtr
 from .._base import Interval
 from ._base import Scores, ThresholdSelector, flag_nothing
 from ._modes import (
+    LARGEST_SHARE,
     LowMode,
+    bulk_scale,
     choose_valley,
     find_gap,
     find_valleys,
@@ -42,7 +44,8 @@ class AutoThreshold(ThresholdSelector):
     3. *Excess.* Else, where the two groups overlap so far that no valley is left: ``floor`` and
        ``cap`` are calibrated so that of clean images 0.05 % and 5 % at most lie below them. The
        threshold is the highest between them below which clean images would make up at most
-       15 % of the scores seen, if at least 2 % of the scores are seen there.
+       15 % of the scores seen, if at least 2 % of the scores are seen there, and if the bulk
+       lies where that of clean images does, well above ``floor``.
     4. *Fixed limit.* Else the threshold is ``floor``, the limit below which a score is bad in
        any collection; lowered, where it would cut into the bulk, to three scales below the
        bulk's median.
@@ -167,13 +170,15 @@ class AutoThreshold(ThresholdSelector):
         if len(ordered) < FEWEST_SCORES:
             self.reason_ = f"fewer than {FEWEST_SCORES} scores"
             return None
+        cap = np.inf if self.cap is None else float(self.cap)
         valleys = find_valleys(
             ordered,
             separation=self.separation,
             depth=self.depth,
             significance=self.significance,
+            cap=cap,
         )
-        mode = choose_valley(valleys)
+        mode = choose_valley(valleys, cap)
         if mode is not None:
             self.candidates_ = np.array([valley.threshold for valley in valleys])
             self.reason_ = "valley below the bulk"
@@ -224,13 +229,21 @@ class AutoThreshold(ThresholdSelector):
         n = len(ordered)
         if n < FEWEST_SCORES:
             return None
+        centre, scale = bulk_scale(ordered)
+        if centre - FIXED_LIMIT_DISTANCE * max(scale, least_scale(centre)) < self.floor:
+            return None  # the bulk itself lies low (enlarged images, say): not what was calibrated
         limits = np.linspace(self.floor, self.cap, 41)
         seen = np.searchsorted(ordered, limits) / n
         # Tails fall off exponentially, so the clean share is interpolated on a log scale; and
         # two standard errors are allowed for chance.
         clean = np.geomspace(CLEAN_BELOW_FLOOR, CLEAN_BELOW_CAP, len(limits))
         clean += 2 * np.sqrt(clean / n)
-        enough = np.flatnonzero((clean <= CLEAN_AMONG_EXCESS * seen) & (seen >= LEAST_EXCESS))
+        enough = np.flatnonzero(
+            (clean <= CLEAN_AMONG_EXCESS * seen)
+            & (seen >= LEAST_EXCESS)
+            & (seen <= LARGEST_SHARE)
+            & (limits <= centre - self.separation * scale)
+        )
         return float(limits[enough[-1]]) if enough.size else None
 
     def _within_rate(self, ordered: Scores, threshold: float) -> float:

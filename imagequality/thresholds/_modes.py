@@ -23,6 +23,7 @@ LEAST_RELATIVE_SCALE = 0.02
 LARGEST_SHARE = 0.5  # of the scores that may be "the low group"; above it is the bulk
 GAP_WIDTH = 1.0  # least width of a gap, in scales of the bulk
 GAP_DISTANCE = 3.0  # least distance of a gap from the bulk's median, in scales
+CLEAR_GAP = 3.0  # empty space around a valley, in scales of the bulk, that leaves no doubt
 _NORMAL_QUARTILE = 1.349  # interquartile range of a standard normal
 _MAD = 1.4826  # standard deviation over median absolute deviation, for a normal
 
@@ -38,11 +39,14 @@ class LowMode(NamedTuple):
         How many scores lie below it.
     kind : str
         "valley" (of the density) or "gap" (between neighbouring scores).
+    clear : bool
+        Whether the space around the threshold is empty over several scales of the bulk.
     """
 
     threshold: float
     size: int
     kind: str
+    clear: bool = False
 
 
 def bulk_scale(ordered: Scores) -> tuple[float, float]:
@@ -92,7 +96,7 @@ def lower_scale(values: Scores) -> tuple[float, float]:
 
 
 def find_valleys(
-    ordered: Scores, *, separation: float, depth: float, significance: float
+    ordered: Scores, *, separation: float, depth: float, significance: float, cap: float
 ) -> list[LowMode]:
     """Find, at each bandwidth, the valley that divides a low group from the bulk.
 
@@ -100,7 +104,9 @@ def find_valleys(
     until each valley between two neighbours is at most ``depth`` times the lower peak, and
     until the scores counted in the valley and at the peak differ significantly (binomial
     test). The bulk is the basin with most scores. The first peak to its left that lies at
-    least ``separation`` scales below the bulk's median is the low group.
+    least ``separation`` scales below the bulk's median is the low group. A group that begins
+    above ``cap`` may be good images of another kind, so where the space around a lower valley
+    is clear, that one is taken.
 
     Parameters
     ----------
@@ -112,6 +118,8 @@ def find_valleys(
         Density of the valley over that of the lower peak.
     significance : float in (0, 1)
         Level of the binomial test.
+    cap : float
+        Where good images of any kind are to be expected, in the unit of the scores.
 
     Returns
     -------
@@ -132,7 +140,7 @@ def find_valleys(
         bandwidth = min(bandwidth, widest)
         grid, density = _density(ordered, bandwidth)
         peaks, cuts = _basins(grid, density, ordered, bandwidth, depth, significance)
-        valley = _valley_below_bulk(ordered, grid[peaks], grid[cuts], separation)
+        valley = _valley_below_bulk(ordered, grid[peaks], grid[cuts], separation, cap)
         if valley is not None:
             valleys.append(valley)
         if bandwidth == widest:
@@ -140,15 +148,28 @@ def find_valleys(
     return valleys
 
 
-def choose_valley(valleys: Sequence[LowMode]) -> LowMode | None:
+def choose_valley(valleys: Sequence[LowMode], cap: float) -> LowMode | None:
     """Choose the finest bandwidth whose group is at least half as large as the largest found.
 
     A fine bandwidth places the cut best, but may split the low group itself.
+
+    Parameters
+    ----------
+    valleys : sequence of LowMode
+        From the finest bandwidth to the coarsest.
+    cap : float
+        Valleys above it do not count where there is a clear one below.
+
+    Returns
+    -------
+    valley : LowMode or None
     """
     if not valleys:
         return None
-    largest = max(valley.size for valley in valleys)
-    return next(valley for valley in valleys if valley.size >= largest / 2)
+    below_cap = [valley for valley in valleys if valley.threshold <= cap]
+    allowed = below_cap if any(valley.clear for valley in below_cap) else valleys
+    largest = max(valley.size for valley in allowed)
+    return next(valley for valley in allowed if valley.size >= largest / 2)
 
 
 def _density(ordered: Scores, bandwidth: float) -> tuple[Floats, Floats]:
@@ -225,19 +246,28 @@ def _extrema(density: Floats) -> tuple[list[int], list[int]]:
 
 
 def _valley_below_bulk(
-    ordered: Scores, peaks: Floats, cuts: Floats, separation: float
+    ordered: Scores, peaks: Floats, cuts: Floats, separation: float, cap: float
 ) -> LowMode | None:
     first = np.r_[0, np.searchsorted(ordered, cuts), len(ordered)]  # of the scores in each basin
     bulk = int(np.argmax(np.diff(first)))
+    above_cap = None
+    centre, bulk_width = bulk_scale(ordered)
+    bulk_width = max(bulk_width, LEAST_RELATIVE_SCALE * abs(centre))
     for basin in range(bulk, 0, -1):
         above = ordered[first[basin] : first[bulk + 1]]
         median, scale = median_and_scale(above)
-        scale = max(scale, LEAST_RELATIVE_SCALE * abs(bulk_scale(ordered)[0]))
+        scale = max(scale, LEAST_RELATIVE_SCALE * abs(centre))
         if first[basin] > LARGEST_SHARE * len(ordered):
             continue
         if median - peaks[basin - 1] >= separation * scale:
-            return LowMode(float(cuts[basin - 1]), int(first[basin]), "valley")
-    return None
+            size = int(first[basin])
+            clear = ordered[size] - ordered[size - 1] >= CLEAR_GAP * max(bulk_width, 1e-9)
+            valley = LowMode(float(cuts[basin - 1]), size, "valley", bool(clear))
+            if valley.threshold <= cap and (above_cap is None or clear):
+                return valley
+            if above_cap is None:
+                above_cap = valley
+    return above_cap
 
 
 # ---------------------------------------------------------------------------------- gaps
