@@ -1,4 +1,4 @@
-"""Finds low-quality and duplicate images in a data set, as scikit-learn estimators.
+"""Finds low-quality and duplicate images in a data set and chooses every threshold by itself.
 
 >>> import imagequality as iq
 >>> images, y = iq.datasets.make_flawed_images(100, random_state=0)
@@ -26,7 +26,9 @@ from .resample import DropFlagged
 from .thresholds import (
     AutoThreshold,
     FixedThreshold,
+    FunctionThreshold,
     GammaMixtureThreshold,
+    GatedThreshold,
     GeneralizedHistogramThreshold,
     IQRThreshold,
     LiThreshold,
@@ -35,6 +37,7 @@ from .thresholds import (
     ModifiedValleyEmphasisThreshold,
     OtsuThreshold,
     QuantileThreshold,
+    SupervisedThreshold,
     ThresholdSelector,
 )
 
@@ -47,7 +50,9 @@ __all__ = [
     "DropFlagged",
     "ExactDuplicateDetector",
     "FixedThreshold",
+    "FunctionThreshold",
     "GammaMixtureThreshold",
+    "GatedThreshold",
     "GeneralizedHistogramThreshold",
     "GrayscaleDetector",
     "IQRThreshold",
@@ -68,6 +73,7 @@ __all__ = [
     "QualityPipeline",
     "QualityReport",
     "QuantileThreshold",
+    "SupervisedThreshold",
     "ThresholdSelector",
     "UnreadableImageError",
     "__version__",

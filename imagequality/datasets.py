@@ -10,6 +10,7 @@ import io
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any, Literal
 
@@ -33,8 +34,10 @@ from .perturbations import (
 )
 
 __all__ = [
+    "ThresholdCase",
     "cifake_label",
     "load_image_folder",
+    "load_threshold_benchmark",
     "make_flawed_images",
     "plant_flaws",
     "save_images",
@@ -256,7 +259,7 @@ def _counts(
         shares = dict.fromkeys(issues, contamination)
         shares = shares or {"": contamination}  # checked where no issue is asked for, too
     for share in shares.values():
-        if isinstance(share, (bool, str)) or not isinstance(share, (int, float, np.number)):
+        if not _is_number(share):
             raise TypeError(
                 f"contamination must be a number, or map issues to numbers, got {share!r}"
             )
@@ -273,6 +276,10 @@ def _counts(
             f"contamination {contamination!r} asks for {needed} of {n} images ({listed})"
         )
     return counts
+
+
+def _is_number(value: Any) -> bool:
+    return not isinstance(value, (bool, str)) and isinstance(value, (int, float, np.number))
 
 
 def _load(reference: Any, position: int) -> RGBArray:
@@ -728,3 +735,185 @@ def save_images(
         with open(path, "xb") as file:
             Image.fromarray(image).save(file, format=_FORMATS[format], **options)
     return paths
+
+
+# ------------------------------------------------------------------ threshold benchmark
+
+_BENCHMARK = "_threshold_benchmark.npz"  # made by benchmarks/make_threshold_benchmark.py
+_CLEAN = "clean"
+
+
+@dataclass(frozen=True, eq=False)
+class ThresholdCase:
+    """The scores of one collection, and which of its images are bad: a threshold's task.
+
+    Attributes
+    ----------
+    name : str
+        ``"<data set> <issue> <perturbation> <contamination>"``, such as
+        ``"photographs blurry gaussian 7 4%"``.
+    data_set, issue, perturbation : str
+        Of what the scores were measured. The perturbation is ``"clean"`` where there is none.
+    contamination : float
+        Share of the images that were perturbed, as asked for; 0 where none was.
+    scores : ndarray of shape (n,), float64
+        In [0, 1], low = bad, as the detector of the issue gives them. Not writeable.
+    labels : ndarray of shape (n,), int64
+        1 where the image was perturbed, else 0. Not writeable.
+    floor, cap : float or None
+        What the detector knows of its score beforehand: of clean images at most 0.05 % score
+        below the floor, and 5 % below the cap. None where nothing is known.
+
+    Examples
+    --------
+    A case of one's own:
+
+    >>> import numpy as np
+    >>> ThresholdCase(
+    ...     "mine", "phone", "blurry", "hand-held", 0.5, np.array([0.2, 0.8]), np.array([1, 0]))
+    ThresholdCase(name='mine', data_set='phone', issue='blurry', perturbation='hand-held',
+                  contamination=0.5, floor=None, cap=None)
+    """
+
+    name: str
+    data_set: str
+    issue: str
+    perturbation: str
+    contamination: float
+    scores: NDArray[np.float64] = field(repr=False)
+    labels: NDArray[np.int64] = field(repr=False)
+    floor: float | None = None
+    cap: float | None = None
+
+
+def load_threshold_benchmark(
+    *,
+    contaminations: Sequence[float] = (0.0, 0.005, 0.01, 0.04, 0.12, 0.24, 0.4),
+    random_state: Any = 0,
+) -> list[ThresholdCase]:
+    """Load scores with known flaws, to compare threshold methods on.
+
+    The scores were measured with the library's default detectors on three data sets: 2,000
+    images of the test part of CIFAKE's FAKE half (``"cifake_fake"``, 32×32 pixels), and 500
+    photographs of flowers, many with a shallow focus, at native size (``"photographs"``, 0.1 to
+    0.3 megapixels) and at half of it (``"photographs_half"``). Every image was measured clean
+    and after each of 31 perturbations:
+
+    ===================  ======================================================================
+    issue                perturbations
+    ===================  ======================================================================
+    ``light``            every pixel value times 1.75, 2, 2.5, 3, 3.5
+    ``dark``             every pixel value times 0.3, 0.25, 0.2, 0.1, 0.05
+    ``blurry``           average over 3, 5, 7, 11 pixels; Gaussian over 5, 7, 9, 11; median over
+                         11; motion over 9; shrunk 2 and 4 times and enlarged again
+    ``low_information``  a thumbnail of 8/32, 12/32, 16/32, 20/32 of the sides, on black
+    ``odd_size``         resized 7/32, 12/32, 1/2, 2 and 4 times
+    ===================  ======================================================================
+
+    A case is the clean scores of a data set and an issue, with those of a random share of the
+    images replaced by what they became under one perturbation.
+
+    Parameters
+    ----------
+    contaminations : sequence of float, default=(0.0, 0.005, 0.01, 0.04, 0.12, 0.24, 0.4)
+        Which shares of perturbed images, each from 0 to 1 and named once; of n images
+        ``round(share · n)`` are perturbed, and at least one unless the share is 0. A share of 0
+        gives one clean case for each data set and issue; every other gives one for each data
+        set and perturbation.
+    random_state : int, Generator, RandomState or None, default=0
+        Chooses the perturbed images. Those of a smaller share are among those of a larger one,
+        and do not depend on which other shares are asked for.
+
+    Returns
+    -------
+    cases : list of ThresholdCase
+        With the defaults 573: 15 clean ones and 93 at each of 6 contaminations. Sorted by
+        contamination as given, then by data set, issue and perturbation as listed above.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a share is no number, lies outside [0, 1] or is named twice, or ``random_state``
+        cannot seed a generator.
+
+    See Also
+    --------
+    imagequality.testing.rank_selectors : Fits threshold selectors to the cases, and compares.
+
+    Notes
+    -----
+    The images are thought clean, but nobody looked through them; and weak perturbations overlap
+    the clean scores. So the best possible F1 is not always 1:
+    ``rank_selectors(…, oracle=True)`` shows it.
+    Scores are rounded to 1/65535. The odd-size score compares with the median size of the
+    collection, perturbed images included, so there the clean images' scores move too. Do not
+    tune a method to these cases and then report its figures on them.
+
+    Examples
+    --------
+    >>> cases = load_threshold_benchmark(contaminations=(0.04,))
+    >>> len(cases), cases[0].name
+    (93, 'cifake_fake light brightness x1.75 4%')
+    >>> cases[0].scores.shape, int(cases[0].labels.sum())
+    ((2000,), 80)
+
+    The clean ones:
+
+    >>> len(load_threshold_benchmark(contaminations=[0]))
+    15
+    """
+    shares = _check_shares(contaminations)
+    generator = as_generator(random_state)
+    content = (files(__package__) / _BENCHMARK).read_bytes()
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        stored = {tuple(key.split("/")): archive[key] for key in archive.files}
+    limits = {key[1]: stored.pop(key).tolist() for key in list(stored) if key[0] == "limits"}
+    orders = {key: generator.permutation(len(stored[key])) for key in stored if key[2] != _CLEAN}
+    cases = []
+    for share in shares:
+        for key, perturbed in stored.items():
+            data_set, issue, perturbation = key
+            if (perturbation == _CLEAN) != (share == 0):
+                continue
+            values = stored[data_set, issue, _CLEAN].copy()
+            labels = np.zeros(len(values), dtype=np.int64)
+            name = " ".join(key)
+            if share > 0:
+                chosen = orders[key][: max(1, round(share * len(values)))]
+                values[chosen] = perturbed[chosen]
+                labels[chosen] = 1
+                name += f" {100 * share:g}%"
+            scores = _benchmark_scores(values)
+            scores.setflags(write=False)
+            labels.setflags(write=False)
+            floor, cap = limits[issue]
+            cases.append(
+                ThresholdCase(
+                    name, data_set, issue, perturbation, share, scores, labels, floor, cap
+                )
+            )
+    return cases
+
+
+def _benchmark_scores(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Turn what is stored of a collection into scores: quantised scores, or its sizes."""
+    if values.dtype == np.uint16:
+        return np.asarray(values / np.iinfo(np.uint16).max)
+    sizes = values.astype(np.float64)
+    median = np.median(sizes)
+    return np.minimum(sizes / median, median / sizes)  # as OddSizeDetector does
+
+
+def _check_shares(contaminations: Any) -> list[float]:
+    if isinstance(contaminations, (str, bytes)) or not isinstance(contaminations, Iterable):
+        raise TypeError(f"contaminations must be a sequence of numbers, got {contaminations!r}")
+    shares = []
+    for share in contaminations:
+        if not _is_number(share):
+            raise TypeError(f"contaminations must hold numbers, got {share!r}")
+        if not 0 <= share <= 1:
+            raise ValueError(f"contaminations must lie between 0 and 1, got {share!r}")
+        shares.append(float(share))
+    if len(set(shares)) < len(shares):
+        raise ValueError(f"contaminations must name each share once, got {shares}")
+    return shares

@@ -1,6 +1,7 @@
-"""What a detector or a threshold selector of one's own must pass.
+"""What a detector or a threshold selector of one's own must pass, and how good it is.
 
-:func:`check_detector` and :func:`check_threshold_selector` run every class of the library too.
+:func:`check_detector` and :func:`check_threshold_selector` run every class of the library too;
+:func:`rank_selectors` compares threshold selectors on measured scores.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import io
 import pickle
 import random
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,6 +23,7 @@ from PIL import Image
 from sklearn.base import clone
 
 from . import detectors, duplicates, thresholds
+from .datasets import ThresholdCase, load_threshold_benchmark
 from .detectors import IssueDetector
 from .images import load_image
 from .measurements import measure
@@ -31,6 +34,7 @@ __all__ = [
     "all_selectors",
     "check_detector",
     "check_threshold_selector",
+    "rank_selectors",
 ]
 
 
@@ -523,6 +527,192 @@ _DETECTOR_CHECKS: tuple[Callable[[IssueDetector], None], ...] = (
     _check_detector_refuses,
     _check_detector_pickles,
 )
+
+
+# ------------------------------------------------------------------------ ranking selectors
+
+
+def rank_selectors(
+    selectors: Iterable[ThresholdSelector | tuple[str, ThresholdSelector]],
+    *,
+    cases: Iterable[ThresholdCase] | None = None,
+    limits: bool = True,
+    oracle: bool = False,
+    verbose: bool = True,
+) -> pd.DataFrame:
+    """Compare threshold selectors: how well they find the bad, and what they flag in the clean.
+
+    Each selector is cloned, fitted to the scores of every case without their labels, and judged
+    by its flags.
+
+    Parameters
+    ----------
+    selectors : iterable of ThresholdSelector, or of (name, ThresholdSelector) pairs
+        None of them is fitted or changed. Without a name, a selector is named as it prints.
+    cases : iterable of ThresholdCase, default=None
+        None: :func:`imagequality.datasets.load_threshold_benchmark` with its defaults.
+    limits : bool, default=True
+        Whether ``floor`` and ``cap`` of a selector, or of one inside it, that are None are
+        filled from the case, as a detector fills them. False: a selector sees nothing but
+        scores.
+    oracle : bool, default=False
+        Whether to add a row named ``oracle``: the best F1 of any threshold, chosen by the
+        labels. What it lacks to 1 is lost to the score, not to the threshold.
+    verbose : bool, default=True
+        Whether to print the table, rounded.
+
+    Returns
+    -------
+    table : DataFrame
+        One row per selector, the highest ``f1_mean`` first:
+
+        - ``f1_<contamination>``, such as ``f1_0.04``: mean F1 of the cases of that contamination
+          that hold something bad; where nothing is flagged F1 is 0;
+        - ``f1_mean``: mean F1 of all of these cases;
+        - ``clean_flagged``: mean share flagged in the cases that hold nothing bad;
+        - ``seconds``: for fitting and predicting all cases;
+        - ``error``: empty, or where a selector raised an error, the case and the error; then its
+          figures are NaN.
+
+    Raises
+    ------
+    TypeError
+        If ``selectors`` holds something else.
+    ValueError
+        If two selectors have one name, or there is no selector or no case.
+
+    Examples
+    --------
+    >>> from imagequality import AutoThreshold, LiThreshold
+    >>> from imagequality.datasets import load_threshold_benchmark
+    >>> cases = load_threshold_benchmark(contaminations=(0, 0.04))
+    >>> cases = [case for case in cases if case.issue == "dark"]
+    >>> table = rank_selectors([LiThreshold(), AutoThreshold()], cases=cases, verbose=False)
+    >>> table.index.tolist(), table.columns.tolist()
+    (['AutoThreshold', 'LiThreshold'],
+     ['f1_0.04', 'f1_mean', 'clean_flagged', 'seconds', 'error'])
+    >>> table["clean_flagged"].round(2).tolist()
+    [0.0, 0.19]
+    """
+    named = _named_selectors(selectors, reserved=("oracle",) if oracle else ())
+    tasks = load_threshold_benchmark() if cases is None else list(cases)
+    if not tasks:
+        raise ValueError("cases must hold at least one case")
+    bad = np.array([bool(np.any(case.labels)) for case in tasks])
+    contaminations = np.array([case.contamination for case in tasks])
+    rows: dict[str, dict[str, Any]] = {}
+    for name, selector in named.items():
+        rows[name] = _judge(selector, tasks, bad, contaminations, limits)
+    if oracle:
+        best = np.array(
+            [_best_f1(case) if any_bad else 0.0 for case, any_bad in zip(tasks, bad, strict=True)]
+        )
+        rows["oracle"] = _summarise(best, bad, contaminations, seconds=np.nan)
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("selector")
+    table = table.sort_values("f1_mean", ascending=False, kind="stable", na_position="last")
+    if verbose:
+        print(_as_text(table))
+    return table
+
+
+class _CaseDetector(IssueDetector):
+    """Gives a selector the limits of a case in the way that detectors give theirs."""
+
+    issue = "case"
+
+    def __init__(self, case: ThresholdCase) -> None:
+        self.case = case
+
+    def _limits(self) -> tuple[float | None, float | None]:
+        return self.case.floor, self.case.cap
+
+
+def _named_selectors(selectors: Any, reserved: tuple[str, ...]) -> dict[str, ThresholdSelector]:
+    if isinstance(selectors, ThresholdSelector) or not isinstance(selectors, Iterable):
+        raise TypeError(f"selectors must be a list of threshold selectors, got {selectors!r}")
+    named: dict[str, ThresholdSelector] = {}
+    for entry in selectors:
+        name, selector = entry if isinstance(entry, tuple) and len(entry) == 2 else (None, entry)
+        if not isinstance(selector, ThresholdSelector) or not isinstance(name, (str, type(None))):
+            raise TypeError(
+                f"selectors must hold threshold selectors or (name, selector) pairs, got {entry!r}"
+            )
+        if name is None:
+            name = " ".join(repr(selector).split()).removesuffix("()")
+        if name in named or name in reserved:
+            raise ValueError(f"selectors must have different names, got {name!r} twice")
+        named[name] = selector
+    if not named:
+        raise ValueError("selectors must hold at least one selector")
+    return named
+
+
+def _judge(
+    selector: ThresholdSelector,
+    cases: list[ThresholdCase],
+    bad: NDArray[np.bool_],
+    contaminations: NDArray[np.float64],
+    limits: bool,
+) -> dict[str, Any]:
+    """Return a selector's row: it is run on every case, until it raises an error."""
+    results = np.empty(len(cases))
+    seconds = 0.0
+    for position, case in enumerate(cases):
+        started = time.perf_counter()
+        try:
+            ready = clone(selector)
+            if limits:
+                ready = _CaseDetector(case)._with_limits(ready)
+            flags = np.asarray(ready.fit(case.scores).predict(case.scores))
+            seconds += time.perf_counter() - started
+            results[position] = _f1(case.labels, flags) if bad[position] else np.mean(flags == 1)
+        except Exception as error:
+            message = f"{case.name}: {type(error).__name__}: {error}"
+            nothing = np.full(len(cases), np.nan)
+            return _summarise(nothing, bad, contaminations, seconds=np.nan, error=message)
+    return _summarise(results, bad, contaminations, seconds=seconds)
+
+
+def _summarise(
+    results: NDArray[np.float64],
+    bad: NDArray[np.bool_],
+    contaminations: NDArray[np.float64],
+    *,
+    seconds: float,
+    error: str = "",
+) -> dict[str, Any]:
+    """Average F1 where something is bad, and the share flagged where nothing is."""
+    row: dict[str, Any] = {}
+    for share in np.unique(contaminations[bad]):
+        row[f"f1_{share:g}"] = results[bad & (contaminations == share)].mean()
+    row["f1_mean"] = results[bad].mean() if bad.any() else np.nan
+    row["clean_flagged"] = results[~bad].mean() if not bad.all() else np.nan
+    return {**row, "seconds": seconds, "error": error}
+
+
+def _f1(labels: NDArray[np.int64], flags: NDArray[np.int64]) -> float:
+    hits = np.count_nonzero((flags == 1) & (labels == 1))
+    return float(2 * hits / (np.count_nonzero(flags == 1) + np.count_nonzero(labels == 1)))
+
+
+def _best_f1(case: ThresholdCase) -> float:
+    """Return the highest F1 of any threshold: equal scores are flagged together, NaN never."""
+    known = ~np.isnan(case.scores)
+    order = np.argsort(case.scores[known])
+    scores, labels = case.scores[known][order], case.labels[known][order]
+    f1 = 2 * np.cumsum(labels) / (np.arange(1, len(scores) + 1) + case.labels.sum())
+    is_last_of_equals = np.append(scores[1:] > scores[:-1], True)[: len(scores)]
+    return float(f1[is_last_of_equals].max(initial=0.0))
+
+
+def _as_text(table: pd.DataFrame) -> str:
+    """Return a table of selectors, rounded; of errors only that there was one."""
+    columns = table.drop(columns="error") if not table["error"].any() else table
+    styles = {"clean_flagged": "{:.2%}".format, "seconds": "{:.1f}".format}
+    text: str = columns.rename_axis(None).to_string(
+        float_format="{:.3f}".format, formatters=styles, na_rep="-"
+    )
+    return text
 
 
 # ------------------------------------------------------------------------------- shared

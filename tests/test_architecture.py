@@ -22,7 +22,7 @@ ALLOWED["pipeline"] |= {"report"}
 ALLOWED["resample"] = ALLOWED["pipeline"] | {"resample"}
 ALLOWED["perturbations"] = {"perturbations"}
 ALLOWED["datasets"] = {"images", "perturbations", "datasets"}
-ALLOWED["testing"] = ALLOWED["pipeline"] | {"testing"}
+ALLOWED["testing"] = ALLOWED["pipeline"] | {"datasets", "testing"}
 ALLOWED["cli"] = ALLOWED["pipeline"] | {"datasets", "cli", "__init__"}
 ALLOWED["__main__"] = {"cli"}
 

@@ -38,6 +38,10 @@ SELECTORS = [cls() for cls in all_selectors()] + [
     iq.GammaMixtureThreshold(cutoff="intersection"),
     iq.QuantileThreshold(0.5),
     iq.IQRThreshold(1.5),
+    iq.AutoThreshold(0.3, 0.5, max_flag_rate=0.2),
+    iq.GatedThreshold(iq.OtsuThreshold()),
+    iq.GatedThreshold(iq.IQRThreshold(), gate=iq.AutoThreshold(cap=0.5)),
+    iq.SupervisedThreshold("balanced_accuracy", fallback=iq.LiThreshold()),
 ]
 OTHERS = [iq.QualityPipeline(), iq.Measurer(), iq.DropFlagged()]
 

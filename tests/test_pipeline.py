@@ -31,6 +31,23 @@ def test_planted_flaws_are_found(fitted, flawed):
     assert fitted.predict(images)[untouched].mean() <= 0.05
 
 
+@pytest.mark.parametrize("side", [32, 64, 128])
+def test_primary_issues_are_what_was_planted_at_any_size(side):
+    images, y = iq.datasets.make_flawed_images(200, contamination=0.06, size=side, random_state=5)
+    issues = iq.QualityPipeline(progress=False).fit(images).report().issues
+    planted = y.idxmax(axis=1).where(y.any(axis=1), None)
+    assert (issues["primary_issue"].fillna("") == planted.fillna("")).mean() >= 0.98
+    assert issues.loc[~y.any(axis=1).to_numpy(), "is_any_issue"].mean() <= 0.01
+
+
+def test_clean_images_stay_clean_and_the_report_says_why():
+    images, _ = iq.datasets.make_flawed_images(400, issues=[], size=48, random_state=6)
+    report = iq.QualityPipeline(progress=False).fit(images).report()
+    assert report.issues["is_any_issue"].mean() <= 0.005
+    method = report.summary.set_index("issue")["method"]
+    assert method["blurry"].startswith("AutoThreshold: no separate low group")
+
+
 def test_default_columns_are_those_the_default_pipeline_needs():
     needed = {
         column for _, detector in iq.default_detectors() for column in detector._columns()

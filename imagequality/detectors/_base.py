@@ -117,8 +117,9 @@ class IssueDetector(ClassifierMixin, TransformerMixin, BaseEstimator):
             References (str, Path, bytes, PIL image, array) in a list, array, Series or
             one-column DataFrame; an ``(n, h, w[, c])`` array; or a DataFrame from
             :func:`measure` that holds the detector's columns.
-        y : ignored
-            For scikit-learn's convention.
+        y : array-like of shape (n,), default=None
+            1 where the image has the issue, else 0: for a ``threshold`` that learns from it
+            (:class:`SupervisedThreshold`). Any other ignores it.
 
         Returns
         -------
@@ -131,7 +132,7 @@ class IssueDetector(ClassifierMixin, TransformerMixin, BaseEstimator):
             a table lacks a column. A broken image raises nothing.
         """
         validate_parameters(self)
-        self._fit(self._table(X))
+        self._fit(self._table(X), y)
         return self
 
     def score_samples(self, X: Any) -> Scores:
@@ -187,14 +188,15 @@ class IssueDetector(ClassifierMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : collection of images, or measurement table
-        y : ignored
+        y : array-like of shape (n,), default=None
+            See :meth:`fit`.
 
         Returns
         -------
         flags : ndarray of shape (n,), int
         """
         validate_parameters(self)
-        return self._flags(self._fit(self._table(X)))
+        return self._flags(self._fit(self._table(X), y))
 
     def transform(self, X: Any) -> Scores:
         """Return the scores as one feature.
@@ -217,14 +219,15 @@ class IssueDetector(ClassifierMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : collection of images, or measurement table
-        y : ignored
+        y : array-like of shape (n,), default=None
+            See :meth:`fit`.
 
         Returns
         -------
         scores : ndarray of shape (n, 1)
         """
         validate_parameters(self)
-        return self._fit(self._table(X))[:, np.newaxis]
+        return self._fit(self._table(X), y)[:, np.newaxis]
 
     def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the F1 score of the flags, images with the issue being the positive class.
@@ -268,18 +271,21 @@ class IssueDetector(ClassifierMixin, TransformerMixin, BaseEstimator):
             raise ValueError(f"{type(self).__name__} needs at least one image, got none")
         return table
 
-    def _fit(self, table: pd.DataFrame) -> Scores:
+    def _fit(self, table: pd.DataFrame, y: Any) -> Scores:
         """Fit on a table and return its scores."""
         if not self.issue:
             raise ValueError(f"{type(self).__name__} must name its issue: issue = 'blurry'")
         self._learn(self._plain(table))
         scores = self._scores(table)
-        judged = scores[~np.isnan(scores)]
+        judged = ~np.isnan(scores)
         selector = self._selector()
-        if not (judged.size or selector.ignores_scores):
+        if not (judged.any() or selector.ignores_scores):
             # Not one image could be read: there is nothing to choose a threshold from.
             selector = FixedThreshold(self._limits()[0] or 0.0)
-        self.selector_ = selector.fit(judged)
+        if selector.uses_y and y is not None:
+            self.selector_ = selector.fit(scores, y)  # leaves NaN out, together with its label
+        else:
+            self.selector_ = selector.fit(scores[judged])
         self.threshold_ = float(self.selector_.threshold_)
         self.classes_ = np.array([0, 1])
         return scores

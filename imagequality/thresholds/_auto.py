@@ -220,7 +220,8 @@ class AutoThreshold(ThresholdSelector):
         scale = max(scale, least_scale(median))
         if min(self.floor, median - FIXED_LIMIT_DISTANCE * scale) >= median:
             return None
-        return float(min(self.floor, median - FIXED_LIMIT_DISTANCE * scale))
+        limit = min(self.floor, median - FIXED_LIMIT_DISTANCE * scale)
+        return float(max(limit, flag_nothing(ordered)))
 
     def _excess_limit(self, ordered: Scores) -> float | None:
         """Return the highest limit with far more scores below it than clean images have."""
@@ -261,5 +262,6 @@ def _expected_false_flags(ordered: Scores, threshold: float) -> float:
     if not bulk.size:
         return 0.0
     median, scale = lower_scale(bulk)
-    share = float(ndtr((threshold - median) / max(scale, least_scale(median))))
+    with np.errstate(over="ignore"):
+        share = float(ndtr((threshold - median) / max(scale, least_scale(median))))
     return bulk.size * share / (1 - share)

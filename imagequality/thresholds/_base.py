@@ -33,6 +33,32 @@ def as_scores(scores: ArrayLike) -> Scores:
     return values
 
 
+def as_labels(y: Any, known: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Bring labels to 0 and 1 (= bad), those of the known scores only.
+
+    Raises
+    ------
+    ValueError
+        If there is not one label per score, or one that counts is neither 0 nor 1.
+    """
+    labels = np.asarray(y)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.shape != known.shape:
+        raise ValueError(
+            f"y must hold one label per score: expected shape {known.shape}, got {labels.shape}"
+        )
+    labels = labels[known]
+    if labels.dtype.kind == "O":  # nullable booleans among others
+        is_number = all(isinstance(label, (Real, np.bool_)) for label in labels)
+    else:
+        is_number = labels.dtype.kind in "biuf"
+    if not is_number or not np.isin(labels.astype(np.float64), (0, 1)).all():
+        found = ", ".join(sorted({repr(label) for label in labels.tolist()})[:5])
+        raise ValueError(f"y must hold 0 (good) and 1 (bad) or bool, got {found}")
+    return labels.astype(np.int64)
+
+
 def flag_nothing(scores: Scores) -> float:
     """Return the threshold below which no score lies: 0, or less where a score is negative."""
     return min(0.0, float(scores.min()))
@@ -70,6 +96,12 @@ class ThresholdSelector(BaseEstimator):
     ``ignores_scores``
         The threshold is given beforehand: constant and empty scores are no special case.
 
+    One more says what the selector looks at:
+
+    ``uses_y``
+        Labels given to ``fit`` count, 1 = bad; ``_threshold_for_labels(scores, y)`` then takes
+        the place of ``_select``. Else y is not even read.
+
     Examples
     --------
     A new method is one hook:
@@ -91,6 +123,7 @@ class ThresholdSelector(BaseEstimator):
     shift_equivariant: ClassVar[bool] = False
     replication_invariant: ClassVar[bool] = False
     ignores_scores: ClassVar[bool] = False
+    uses_y: ClassVar[bool] = False
 
     def fit(self, scores: ArrayLike, y: Any = None) -> ThresholdSelector:
         """Choose the threshold.
@@ -99,8 +132,9 @@ class ThresholdSelector(BaseEstimator):
         ----------
         scores : array-like of shape (n,) or (n, 1)
             Quality scores, low = bad. NaN is left out.
-        y : ignored
-            For scikit-learn's convention.
+        y : array-like of shape (n,), default=None
+            1 where the image is bad, else 0. Used by a selector that says so in ``uses_y``
+            (:class:`SupervisedThreshold`); any other ignores it.
 
         Returns
         -------
@@ -109,14 +143,20 @@ class ThresholdSelector(BaseEstimator):
         Raises
         ------
         ValueError
-            For a bad parameter, an infinite score, or no score at all.
+            For a bad parameter, an infinite score, no score at all, or labels other than 0 and
+            1 if they are used.
         """
         validate_parameters(self)
         values = as_scores(scores)
-        values = values[~np.isnan(values)]
+        known = ~np.isnan(values)
+        values = values[known]
         self.n_samples_ = int(values.size)
         self.reason_ = ""
-        self.threshold_ = float(self._threshold(values))
+        if self.uses_y and y is not None:
+            threshold = self._threshold_for_labels(values, as_labels(y, known))
+        else:
+            threshold = self._threshold(values)
+        self.threshold_ = float(threshold)
         if not np.isfinite(self.threshold_):
             raise ValueError(
                 f"{type(self).__name__} chose {self.threshold_}; a threshold must be finite"
@@ -149,6 +189,11 @@ class ThresholdSelector(BaseEstimator):
 
     def _select(self, scores: Scores) -> float:
         raise NotImplementedError(f"{type(self).__name__} must implement _select(scores)")
+
+    def _threshold_for_labels(self, scores: Scores, y: NDArray[np.int64]) -> float:
+        raise NotImplementedError(
+            f"{type(self).__name__} must implement _threshold_for_labels(scores, y)"
+        )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -104,9 +104,9 @@ def find_valleys(
     until each valley between two neighbours is at most ``depth`` times the lower peak, and
     until the scores counted in the valley and at the peak differ significantly (binomial
     test). The bulk is the basin with most scores. The first peak to its left that lies at
-    least ``separation`` scales below the bulk's median is the low group. A group that begins
-    above ``cap`` may be good images of another kind, so where the space around a lower valley
-    is clear, that one is taken.
+    least ``separation`` scales below the bulk's median is the low group. A group whose
+    peak lies above ``cap`` is good images of another kind; one that only begins there may be,
+    so where the space around a lower valley is clear, that one is taken.
 
     Parameters
     ----------
@@ -132,6 +132,8 @@ def find_valleys(
     scale = max(scale, smallest)
     widest = (ordered[-1] - ordered[0]) / 3
     valleys: list[LowMode] = []
+    if ordered[-1] - ordered[0] < max(separation, 0.01) * smallest:
+        return valleys  # too close together for two groups; they may be adjacent floats
     for relative in BANDWIDTHS:
         # Coarser with fewer scores, but slowly: the groups keep their width.
         bandwidth = max(relative * scale * (n / 1000) ** -0.1, smallest / 2)
@@ -175,11 +177,14 @@ def choose_valley(valleys: Sequence[LowMode], cap: float) -> LowMode | None:
 def _density(ordered: Scores, bandwidth: float) -> tuple[Floats, Floats]:
     """Gaussian kernel density on a grid, by convolution of a fine histogram."""
     low, high = ordered[0] - 3 * bandwidth, ordered[-1] + 3 * bandwidth
-    cells = int(np.clip(5 * (high - low) / bandwidth, 64, 20_000))
+    with np.errstate(over="ignore"):
+        cells = int(np.clip(5 * (high - low) / bandwidth, 64, 20_000))
     counts, edges = np.histogram(ordered, bins=cells, range=(low, high))
     width = edges[1] - edges[0]
     reach = int(np.ceil(4 * bandwidth / width))
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * width / bandwidth) ** 2)
+    with np.errstate(over="ignore"):
+        step = min(width / bandwidth, 40.0)  # 40 bandwidths away the kernel is 0 anyway
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * step) ** 2)
     smooth = np.convolve(counts.astype(np.float64), kernel / kernel.sum(), mode="full")
     return (edges[1:] + edges[:-1]) / 2, smooth[reach : reach + cells]
 
@@ -265,7 +270,7 @@ def _valley_below_bulk(
             valley = LowMode(float(cuts[basin - 1]), size, "valley", bool(clear))
             if valley.threshold <= cap and (above_cap is None or clear):
                 return valley
-            if above_cap is None:
+            if above_cap is None and peaks[basin - 1] <= cap:
                 above_cap = valley
     return above_cap
 
@@ -298,16 +303,18 @@ def find_gap(ordered: Scores, *, significance: float) -> LowMode | None:
     scale = max(scale, LEAST_RELATIVE_SCALE * abs(bulk_scale(ordered)[0]))
     n_compared = min(20, n // 4)
     n_tested = int(min(max(20, 0.02 * n), n // 4))
-    if n_tested < 2 or scale == 0:
+    least_mean = 0.05 * scale
+    if n_tested < 2 or least_mean == 0:
         return None
     spacings = np.diff(ordered[: n_tested + n_compared + 1])
     rank = np.arange(1, len(spacings) + 1)
     cumulative = np.r_[0.0, np.cumsum(rank * spacings)]
     following = cumulative[n_compared + 1 :] - cumulative[1 : len(spacings) - n_compared + 1]
-    mean_following = np.maximum(following[:n_tested] / n_compared, 0.05 * scale)
+    mean_following = np.maximum(following[:n_tested] / n_compared, least_mean)
     rank, width = rank[:n_tested], spacings[:n_tested]
     # Survival function of F with 2 and 2·n_compared degrees of freedom, in closed form.
-    log_p = -n_compared * np.log1p(rank * width / mean_following / n_compared)
+    with np.errstate(over="ignore"):
+        log_p = -n_compared * np.log1p(rank * width / mean_following / n_compared)
     is_gap = (
         (log_p <= np.log(significance / n_tested))
         & (width >= GAP_WIDTH * scale)
