@@ -23,7 +23,10 @@ from ._modes import (
 )
 
 FEWEST_SCORES = 20  # below it no shape can be told, and only the fixed limit counts
-FIXED_LIMIT_DISTANCE = 3.0  # scales below the bulk's median that a fixed limit must keep
+# A fixed limit with more than this share of the scores below it may cut into the bulk; then it
+# must keep this distance from the bulk's median, in scales.
+CUTS_INTO_BULK = 0.01
+FIXED_LIMIT_DISTANCE = 3.0
 
 # What a calibrated floor and cap mean: the largest share of clean images that lies below them.
 CLEAN_BELOW_FLOOR = 0.0005
@@ -47,8 +50,8 @@ class AutoThreshold(ThresholdSelector):
        15 % of the scores seen, if at least 2 % of the scores are seen there, and if the bulk
        lies where that of clean images does, well above ``floor``.
     4. *Fixed limit.* Else the threshold is ``floor``, the limit below which a score is bad in
-       any collection; lowered, where it would cut into the bulk, to three scales below the
-       bulk's median.
+       any collection; lowered, where it would cut into the bulk (more than 1 % of the scores
+       lie below it), to three scales below the bulk's median.
 
     Whatever was found stays between ``floor`` and ``cap``. A detector fills what is left
     ``None`` from its calibrated limits.
@@ -220,6 +223,8 @@ class AutoThreshold(ThresholdSelector):
         scale = max(scale, least_scale(median))
         if min(self.floor, median - FIXED_LIMIT_DISTANCE * scale) >= median:
             return None
+        if np.searchsorted(ordered, self.floor) <= CUTS_INTO_BULK * len(ordered):
+            return self.floor
         limit = min(self.floor, median - FIXED_LIMIT_DISTANCE * scale)
         return float(max(limit, flag_nothing(ordered)))
 
