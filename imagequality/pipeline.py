@@ -83,7 +83,8 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, BaseComposition):
         The detectors and their names, which become the names of the columns; causes first,
         since an image's ``primary_issue`` is the first that is flagged. None means
         :func:`default_detectors`. Parameters nest as in any scikit-learn composition:
-        ``blurry__threshold``, ``blurry__threshold__bins``; ``blurry="drop"`` leaves one out.
+        ``blurry__threshold``, ``blurry__threshold__max_flag_rate``; ``blurry="drop"`` leaves one
+        out.
     n_jobs : int, default=None
         Number of workers for measuring, see :func:`measure`.
     progress : bool, default=True
@@ -185,7 +186,7 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, BaseComposition):
                 raise ValueError(f"{name!r} is dropped, so its parameters cannot be set")
         try:
             self._set_params("detectors", **params)
-        except ValueError:
+        except (AttributeError, ValueError):
             self.detectors = before
             raise
         return self

@@ -197,6 +197,16 @@ def test_set_params_corners():
     assert repr(same.get_params()["blurry"]) == repr(iq.BlurDetector())
 
 
+def test_the_default_selector_can_be_set_by_name():
+    pipeline = iq.QualityPipeline().set_params(blurry__threshold__max_flag_rate=0.02)
+    assert dict(pipeline.detectors)["blurry"].threshold.max_flag_rate == 0.02
+    untouched = iq.QualityPipeline()
+    with pytest.raises(ValueError, match="bins"):
+        untouched.set_params(blurry__threshold__bins=3)
+    assert untouched.detectors is None
+    assert iq.BlurDetector().set_params(threshold__floor=0.2).threshold.floor == 0.2
+
+
 def test_a_detector_that_cannot_say_decides_nothing():
     class Sometimes(iq.IssueDetector):
         issue = "sometimes"

@@ -101,12 +101,30 @@ class IssueDetector(ClassifierMixin, TransformerMixin, BaseEstimator):
     def _limits(self) -> tuple[float | None, float | None]:
         """Return what fills an AutoThreshold's floor and cap, calibrated on clean images.
 
-        At most 0.05 % of clean images score below the floor and 5 % below the cap; None where
-        nothing is known.
+        By the default scores at most 0.05 % of clean images lie below the floor and 5 % below
+        the cap. Of a published score the floor is the published limit, whatever lies below it.
+        None where nothing is known.
         """
         return None, None
 
     # ----------------------------------------------------------------- public
+
+    def set_params(self, **params: Any) -> IssueDetector:
+        """Set parameters; those of the default selector too, as ``threshold__max_flag_rate``.
+
+        Parameters
+        ----------
+        **params : dict
+
+        Returns
+        -------
+        self : IssueDetector
+        """
+        nested = any(name.startswith("threshold__") for name in params)
+        if nested and params.get("threshold", getattr(self, "threshold", 0.0)) is None:
+            params = {**params, "threshold": self._default_threshold()}
+        super().set_params(**params)
+        return self
 
     def fit(self, X: Any, y: Any = None) -> IssueDetector:
         """Learn what the score needs and choose the threshold.
@@ -300,7 +318,7 @@ class IssueDetector(ClassifierMixin, TransformerMixin, BaseEstimator):
         return self._with_limits(selector)
 
     def _with_limits(self, selector: ThresholdSelector) -> ThresholdSelector:
-        """Fill what the user left unset from the detector's calibrated limits."""
+        """Fill any ``floor`` and ``cap`` that is None, nested or not, with the detector's."""
         limits = dict(zip(("floor", "cap"), self._limits(), strict=True))
         parameters = selector.get_params()
         for path, value in parameters.items():

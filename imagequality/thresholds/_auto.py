@@ -23,7 +23,7 @@ from ._modes import (
 )
 
 FEWEST_SCORES = 20  # below it no shape can be told, and only the fixed limit counts
-# A fixed limit with more than this share of the scores below it may cut into the bulk; then it
+# A fixed limit with more than this share of the bulk below it may cut into it; then it
 # must keep this distance from the bulk's median, in scales.
 CUTS_INTO_BULK = 0.01
 FIXED_LIMIT_DISTANCE = 3.0
@@ -50,11 +50,11 @@ class AutoThreshold(ThresholdSelector):
        15 % of the scores seen, if at least 2 % of the scores are seen there, and if the bulk
        lies where that of clean images does, well above ``floor``.
     4. *Fixed limit.* Else the threshold is ``floor``, the limit below which a score is bad in
-       any collection; lowered, where it would cut into the bulk (more than 1 % of the scores
-       lie below it), to three scales below the bulk's median.
+       any collection; lowered, where it would cut into the bulk (more than 1 % of it lies
+       below), to three scales below the bulk's median.
 
-    Whatever was found stays between ``floor`` and ``cap``. A detector fills what is left
-    ``None`` from its calibrated limits.
+    Whatever was found stays between ``floor``, lowered if need be, and ``cap``. A detector
+    fills what is left ``None`` from its own limits.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ class AutoThreshold(ThresholdSelector):
             self.reason_ = "valley below the bulk"
             return mode
         gap = find_gap(ordered, significance=self.significance)
-        if gap is not None:
+        if gap is not None and gap.threshold <= cap:
             self.candidates_ = np.array([gap.threshold])
             self.reason_ = "gap below the lowest scores of the bulk"
             return gap
@@ -208,6 +208,7 @@ class AutoThreshold(ThresholdSelector):
         threshold = mode.threshold
         if limit is not None and threshold < limit:
             self.reason_ += ", raised to the fixed limit"
+            self.reason_ += ", itself lowered" if limit != self.floor else ""
             threshold = limit
         if self.cap is not None and threshold > self.cap:
             self.reason_ += ", lowered to the cap"
@@ -223,7 +224,7 @@ class AutoThreshold(ThresholdSelector):
         scale = max(scale, least_scale(median))
         if min(self.floor, median - FIXED_LIMIT_DISTANCE * scale) >= median:
             return None
-        if np.searchsorted(ordered, self.floor) <= CUTS_INTO_BULK * len(ordered):
+        if np.searchsorted(bulk, self.floor) <= CUTS_INTO_BULK * len(bulk):
             return self.floor
         limit = min(self.floor, median - FIXED_LIMIT_DISTANCE * scale)
         return float(max(limit, flag_nothing(ordered)))
@@ -255,7 +256,7 @@ class AutoThreshold(ThresholdSelector):
     def _within_rate(self, ordered: Scores, threshold: float) -> float:
         if self.max_flag_rate is None:
             return threshold
-        allowed = int(self.max_flag_rate * len(ordered))
+        allowed = int(self.max_flag_rate * len(ordered) * (1 + 1e-12))  # .29 · 100 is 28.99…
         if np.searchsorted(ordered, threshold) <= allowed:
             return threshold
         self.reason_ += f", lowered to flag at most {self.max_flag_rate:.3g}"

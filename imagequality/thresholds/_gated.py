@@ -15,7 +15,8 @@ class GatedThreshold(ComposedThreshold):
 
     The gate is fitted first. If it finds a separate low group (its ``separated_`` is true), a
     clone of ``selector`` is fitted on the same scores, and its threshold counts. Else the
-    gate's threshold does, which flags nothing, or what lies below the gate's fixed limit.
+    gate's threshold does, which flags nothing, or what lies below the gate's fixed limit or its
+    limit of excess.
 
     Parameters
     ----------

@@ -531,3 +531,28 @@ def test_a_bad_parameter_is_refused_by_name(name, value):
 def test_no_score_at_all_is_refused(scores, floor):
     with pytest.raises(ValueError, match="AutoThreshold needs at least one score"):
         AutoThreshold(floor).fit(scores)
+
+
+def test_bad_scores_do_not_hide_others_from_the_fixed_limit():
+    bulk = np.random.default_rng(0).uniform(0.32, 0.9, 950)
+    far, near = np.random.default_rng(1).normal(0.02, 0.005, 47), np.array([0.2, 0.25, 0.28])
+    without = AutoThreshold(0.3, 0.47).fit(np.r_[bulk, near])
+    with_far = AutoThreshold(0.3, 0.47).fit(np.r_[bulk, near, far])
+    assert without.predict(near).tolist() == [1, 1, 1]
+    assert with_far.predict(near).tolist() == [1, 1, 1]
+    assert with_far.predict(bulk).sum() == 0
+
+
+def test_a_gap_above_the_cap_is_no_reason_to_flag_what_lies_below_it():
+    rng = np.random.default_rng(0)
+    scores = np.r_[rng.normal(0.97, 0.005, 97), 0.74, 0.75, 0.76]
+    assert AutoThreshold().fit(scores).separated_
+    selector = AutoThreshold(0.35, 0.755).fit(scores)
+    assert not selector.separated_
+    assert selector.predict(scores).sum() == 0
+
+
+def test_max_flag_rate_is_exact():
+    scores = np.r_[np.linspace(0, 0.1, 29), np.linspace(0.8, 0.9, 71)]
+    assert AutoThreshold(max_flag_rate=0.29).fit(scores).predict(scores).sum() == 29
+    assert AutoThreshold(max_flag_rate=0.28).fit(scores).predict(scores).sum() == 28
