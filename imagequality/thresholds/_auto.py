@@ -34,6 +34,8 @@ CLEAN_BELOW_CAP = 0.05
 # How much of what is flagged for its excess may be clean by that, and how much must be seen.
 CLEAN_AMONG_EXCESS = 0.15
 LEAST_EXCESS = 0.02
+# How much of a gap must lie below the cap: a group that reaches up to it is good images, too.
+LEAST_GAP_BELOW_CAP = 1 / 12
 
 
 class AutoThreshold(ThresholdSelector):
@@ -187,7 +189,7 @@ class AutoThreshold(ThresholdSelector):
             self.reason_ = "valley below the bulk"
             return mode
         gap = find_gap(ordered, significance=self.significance)
-        if gap is not None and gap.threshold <= cap:
+        if gap is not None and _cuts_within(ordered, gap, cap):
             self.candidates_ = np.array([gap.threshold])
             self.reason_ = "gap below the lowest scores of the bulk"
             return gap
@@ -261,6 +263,12 @@ class AutoThreshold(ThresholdSelector):
             return threshold
         self.reason_ += f", lowered to flag at most {self.max_flag_rate:.3g}"
         return float(ordered[allowed])
+
+
+def _cuts_within(ordered: Scores, gap: LowMode, cap: float) -> bool:
+    """Whether a cut at the cap would still lie inside the gap, and not just above the group."""
+    low, high = ordered[gap.size - 1], ordered[gap.size]
+    return bool(min(gap.threshold, cap) >= low + LEAST_GAP_BELOW_CAP * (high - low))
 
 
 def _expected_false_flags(ordered: Scores, threshold: float) -> float:
