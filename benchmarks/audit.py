@@ -34,6 +34,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
+from _markdown import markdown
 from PIL import Image
 from sklearn.base import clone
 from sklearn.metrics import f1_score
@@ -171,12 +172,6 @@ def sample(folder: Path, scale: float) -> list[np.ndarray]:
         cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         for image in images
     ]
-
-
-def markdown(header: list[str], rows: list[list[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
 def main() -> None:

@@ -35,6 +35,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
+from _markdown import markdown
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.base import clone
@@ -532,12 +533,6 @@ def summary_table(results: pd.DataFrame) -> str:
 def percent(share: float) -> str:
     """Return a share as per cent, a dash for NaN."""
     return "–" if np.isnan(share) else f"{share:.2%}"
-
-
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
 def machine() -> str:

@@ -17,9 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from _markdown import markdown
 from sklearn.base import clone
 from sklearn.metrics import f1_score
-from threshold_figures import DETECTORS, PAIRS, markdown, measure_set, mixture, provenance
+from threshold_figures import DETECTORS, PAIRS, measure_set, mixture, provenance
 
 import imagequality as iq
 

@@ -28,6 +28,7 @@ import cv2
 import matplotlib
 import numpy as np
 import pandas as pd
+from _markdown import markdown
 from PIL import Image
 from scipy.stats import gamma
 from skimage.filters import threshold_triangle
@@ -283,12 +284,6 @@ def load_sets(folder: Path) -> tuple[dict[str, list[np.ndarray]], list[str]]:
 
 
 # ----------------------------------------------------------------------------- tables
-
-
-def markdown(header: list[str], body: list[list[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [header, ["---"] * len(header), *body]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
 def provenance(script: str) -> str:
