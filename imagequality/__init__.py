@@ -17,12 +17,20 @@ from .detectors import (
     OddAspectRatioDetector,
     OddSizeDetector,
 )
-from .duplicates import ExactDuplicateDetector, NearDuplicateDetector
+from .duplicates import (
+    DuplicateDetector,
+    ExactDuplicateDetector,
+    NearDuplicateDetector,
+    OutlierDetector,
+    SemanticDuplicateDetector,
+    find_leaks,
+)
+from .embedders import Embedder, OnnxEmbedder, TorchEmbedder
 from .images import UnreadableImageError, list_images, load_image
 from .measurements import Measurement, Measurer, measure
 from .pipeline import QualityPipeline, default_detectors
 from .report import QualityReport
-from .resample import DropFlagged
+from .resample import DropDuplicates, DropFlagged
 from .thresholds import (
     AutoThreshold,
     FixedThreshold,
@@ -47,7 +55,10 @@ __all__ = [
     "AutoThreshold",
     "BlurDetector",
     "DarkDetector",
+    "DropDuplicates",
     "DropFlagged",
+    "DuplicateDetector",
+    "Embedder",
     "ExactDuplicateDetector",
     "FixedThreshold",
     "FunctionThreshold",
@@ -69,16 +80,21 @@ __all__ = [
     "NearDuplicateDetector",
     "OddAspectRatioDetector",
     "OddSizeDetector",
+    "OnnxEmbedder",
     "OtsuThreshold",
+    "OutlierDetector",
     "QualityPipeline",
     "QualityReport",
     "QuantileThreshold",
+    "SemanticDuplicateDetector",
     "SupervisedThreshold",
     "ThresholdSelector",
+    "TorchEmbedder",
     "UnreadableImageError",
     "__version__",
     "datasets",
     "default_detectors",
+    "find_leaks",
     "list_images",
     "load_image",
     "measure",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from numbers import Integral
 from typing import Any
 
+from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -27,6 +29,7 @@ __all__ = [
     "InvalidParameterError",
     "Options",
     "StrOptions",
+    "clone_with_shared",
     "safe_indexing",
     "takes_images",
     "validate_arguments",
@@ -63,6 +66,18 @@ def validate_arguments(
     InvalidParameterError
     """
     validate_parameter_constraints(constraints, arguments, caller_name=function)
+
+
+def clone_with_shared(estimator: Any, name: str) -> Any:
+    """Clone an estimator as scikit-learn does, but share one parameter with the clone.
+
+    For a parameter that is fitted, which a clone of it would not be, or large.
+    """
+    bare = copy(estimator)
+    setattr(bare, name, None)
+    cloned = BaseEstimator.__sklearn_clone__(bare)
+    setattr(cloned, name, getattr(estimator, name))
+    return cloned
 
 
 def takes_images(tags: Any) -> Any:

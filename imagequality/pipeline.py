@@ -13,6 +13,7 @@ from sklearn.metrics import f1_score
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import N_JOBS, BaseComposition, takes_images, validate_parameters
+from ._plan import removal_plan
 from .detectors import (
     BlurDetector,
     DarkDetector,
@@ -26,6 +27,8 @@ from .detectors import (
 )
 from .detectors._base import find_table, plain_columns
 from .duplicates import ExactDuplicateDetector, NearDuplicateDetector
+from .duplicates._base import DuplicateDetectorBase
+from .duplicates._keep import Keep
 from .measurements import Column, measure
 from .report import QualityReport
 
@@ -215,10 +218,19 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, BaseComposition):
         """
         validate_parameters(self)
         detectors = self._checked_detectors()
-        self.measurements_ = self._measure(X, detectors)
-        self.detectors_ = [
-            (name, clone(detector).fit(self.measurements_)) for name, detector in detectors
-        ]
+        self.measurements_ = table = self._measure(X, detectors)
+        fitted = {
+            name: clone(detector).fit(table)
+            for name, detector in detectors
+            if not isinstance(detector, DuplicateDetectorBase)
+        }
+        # Which of several duplicates stays depends on their other flaws.
+        quality = self._quality(list(fitted.items()), table)
+        with_quality = table.assign(quality_score=quality)
+        for name, detector in detectors:
+            if name not in fitted:
+                fitted[name] = clone(detector).fit(with_quality)
+        self.detectors_ = [(name, fitted[name]) for name, _ in detectors]
         self.named_detectors_ = dict(self.detectors_)
         both = np.array([0, 1])
         self.classes_ = [both for _ in detectors] if self.multilabel else both
@@ -240,7 +252,7 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, BaseComposition):
             Below 0.5 = at least one issue; 0 where the image could not be read.
         """
         table = self._fitted_table(X)
-        return self._quality(self._issue_scores(table), table)
+        return self._quality(self.detectors_, table)
 
     def decision_function(self, X: Any) -> Scores:
         """Return 0.5 − the overall quality: positive = at least one issue.
@@ -387,7 +399,7 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, BaseComposition):
         check_is_fitted(self, "detectors_")
         table = self.measurements_ if X is None else self._fitted_table(X)
         scores = self._issue_scores(table)
-        quality = self._quality(scores, table)
+        quality = self._quality(self.detectors_, table, scores)
         primary = self._primary(scores)
         columns: dict[str, Any] = {
             "quality_score": quality,
@@ -415,8 +427,14 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, BaseComposition):
                     "method": _describe(detector.selector_),
                 }
             )
-        columns["reason"] = table["reason"].fillna("").to_numpy(dtype=object)
-        return QualityReport(pd.DataFrame(columns, index=table.index), pd.DataFrame(summary))
+        reason = table["reason"].fillna("").to_numpy(dtype=object)
+        columns["reason"] = reason
+        return QualityReport(
+            pd.DataFrame(columns, index=table.index),
+            pd.DataFrame(summary),
+            duplicates=self._duplicates(table, fitted_images=X is None),
+            plan=self._plan(table, scores, fitted_images=X is None),
+        )
 
     # --------------------------------------------------------------- internal
 
@@ -459,11 +477,14 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, BaseComposition):
     def _issue_scores(self, table: pd.DataFrame) -> Scores:
         return np.column_stack([detector.score_samples(table) for _, detector in self.detectors_])
 
-    def _quality(self, scores: Scores, table: pd.DataFrame) -> Scores:
+    def _quality(
+        self, detectors: NamedDetectors, table: pd.DataFrame, scores: Scores | None = None
+    ) -> Scores:
         quality = np.ones(len(table))
-        for (_, detector), issue_scores in zip(self.detectors_, scores.T, strict=True):
+        for position, (_, detector) in enumerate(detectors):
+            own = detector.score_samples(table) if scores is None else scores[:, position]
             # fmin passes over NaN: what was not judged says nothing.
-            quality = np.fmin(quality, _rescaled(issue_scores, detector.threshold_))
+            quality = np.fmin(quality, _rescaled(own, detector.threshold_))
         quality[self._unreadable(table)] = 0.0
         return quality
 
@@ -475,6 +496,41 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, BaseComposition):
         ):
             primary[issue_scores < detector.threshold_] = name
         return primary
+
+    def _duplicates(self, table: pd.DataFrame, *, fitted_images: bool) -> pd.DataFrame:
+        """Return a row for each image in a group of duplicates, by issue."""
+        parts = []
+        names = table.index.to_numpy(dtype=object)
+        for name, detector in self.detectors_ if fitted_images else ():
+            if isinstance(detector, DuplicateDetectorBase):
+                members = detector._members()
+                members.insert(0, "issue", name)
+                members.insert(0, "image", names[members.pop("row")])
+                members["kept"] = names[members["kept"]]
+                parts.append(members)
+        columns = ["image", "issue", "group", "size", "keep", "kept", "distance"]
+        empty = pd.DataFrame(columns=[*columns, "diameter", "weakest_link"])
+        filled = [part for part in parts if len(part)] or parts[:1]
+        return pd.concat(filled, ignore_index=True) if filled else empty
+
+    def _plan(self, table: pd.DataFrame, scores: Scores, *, fitted_images: bool) -> pd.DataFrame:
+        flaws = np.full(len(table), None, dtype=object)
+        quality = np.ones(len(table))
+        groupings: list[tuple[str, NDArray[np.int64]]] = []
+        keep: Keep = "best"
+        for (name, detector), own in reversed(list(zip(self.detectors_, scores.T, strict=True))):
+            if isinstance(detector, DuplicateDetectorBase):
+                if fitted_images:
+                    keep = keep if groupings else detector.keep  # that of the last, the widest
+                    groupings.insert(0, (name, detector.labels_))
+                continue
+            threshold = detector.threshold_
+            for row in np.flatnonzero(own < threshold):
+                flaws[row] = f"{name}: score {own[row]:.3g} < {threshold:.3g}"
+            quality = np.fmin(quality, _rescaled(own, threshold))
+        for row in np.flatnonzero(self._unreadable(table)):
+            flaws[row] = f"cannot be read: {table['reason'].iloc[row]}"
+        return removal_plan(table.assign(quality_score=quality), flaws, groupings, keep)
 
     @staticmethod
     def _unreadable(table: pd.DataFrame) -> NDArray[np.bool_]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_consistent_length
 
 from ._base import safe_indexing, takes_images, validate_parameters
 from .detectors import IssueDetector
+from .duplicates import NearDuplicateDetector
 from .pipeline import QualityPipeline
 
 
@@ -18,8 +18,9 @@ class DropFlagged(BaseEstimator):
     """Drop the images that a detector flags; a step for imbalanced-learn's Pipeline.
 
     It acts when a pipeline is fitted and does nothing when it predicts, so the model is
-    trained on clean images and asked about all. Of a group of duplicates one image stays: the
-    first that has no other issue. Nothing is changed on disk.
+    trained on clean images and asked about all. Of a group of duplicates one image stays,
+    the best of those that have no other issue, see ``keep`` of the duplicate
+    detectors. Nothing is changed on disk.
 
     Parameters
     ----------
@@ -63,9 +64,12 @@ class DropFlagged(BaseEstimator):
         self : DropFlagged
         """
         if params.get("detector", self.detector) is None and any("__" in name for name in params):
-            params = {**params, "detector": QualityPipeline()}
+            params = {**params, "detector": self._default()}
         super().set_params(**params)
         return self
+
+    def _default(self) -> Any:
+        return QualityPipeline()
 
     def fit(self, X: Any, y: Any = None) -> DropFlagged:
         """Find the rows to keep.
@@ -80,21 +84,12 @@ class DropFlagged(BaseEstimator):
         self : DropFlagged
         """
         validate_parameters(self)
-        detector = QualityPipeline() if self.detector is None else clone(self.detector)
+        detector = self._default() if self.detector is None else clone(self.detector)
         if not isinstance(detector, QualityPipeline):
             detector = QualityPipeline([(detector.issue, detector)])
         self.pipeline_ = detector.fit(X)
-        table = self.pipeline_.measurements_
-        dropped = self.pipeline_._unreadable(table)
-        groups = []
-        for _, part in self.pipeline_.detectors_:
-            if hasattr(part, "labels_"):
-                groups.append(part.labels_)
-            else:
-                dropped |= part.predict(table) == 1
-        for labels in groups:
-            dropped |= _all_but_first(labels, dropped)
-        self.sample_indices_ = np.flatnonzero(~dropped)
+        plan = self.pipeline_.report().plan
+        self.sample_indices_ = np.flatnonzero(plan["action"] == "keep")
         return self
 
     def fit_resample(self, X: Any, y: Any = None) -> tuple[Any, Any]:
@@ -123,10 +118,32 @@ class DropFlagged(BaseEstimator):
         return takes_images(super().__sklearn_tags__())
 
 
-def _all_but_first(labels: NDArray[np.int64], dropped: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Of each group (label ≥ 0) mark all but the first member that is not dropped yet."""
-    candidates = np.flatnonzero((labels >= 0) & ~dropped)
-    first = np.unique(labels[candidates], return_index=True)[1]
-    surplus = np.zeros(len(labels), dtype=bool)
-    surplus[np.delete(candidates, first)] = True
-    return surplus
+class DropDuplicates(DropFlagged):
+    """Drop all but one image of each group of duplicates; otherwise as :class:`DropFlagged`.
+
+    Parameters
+    ----------
+    detector : duplicate detector, default=None
+        None means :class:`NearDuplicateDetector`, which finds exact copies too. An image that
+        cannot be read is dropped in any case.
+
+    Attributes
+    ----------
+    pipeline_ : QualityPipeline
+        The fitted pipeline, of the one detector.
+    sample_indices_ : ndarray of shape (n_kept,), int
+        Positions of the rows kept.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from imagequality import DropDuplicates
+    >>> image = np.random.default_rng(0).integers(0, 200, (32, 32, 3), dtype=np.uint8)
+    >>> images = [image[:16, :16], image, image + np.uint8(20)]
+    >>> kept, labels = DropDuplicates().fit_resample(images, ["a", "b", "c"])
+    >>> labels
+    ['a', 'b']
+    """
+
+    def _default(self) -> Any:
+        return NearDuplicateDetector()

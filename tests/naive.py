@@ -195,3 +195,220 @@ def best_gamma_mixture(scores):
         return -gamma_mixture_log_likelihood(scores, [weight, 1 - weight], shapes, scales)
 
     return -optimize.minimize(loss, start, method="Nelder-Mead", options={"maxfev": 1500}).fun
+
+
+# --- duplicates: clusters -----------------------------------------------------------------------
+
+
+def widest_steps(matrix):
+    """Minimax path distances: the largest step of the path between two items that has it least."""
+    n = len(matrix)
+    steps = [[0.0 if i == j else float(matrix[i][j]) for j in range(n)] for i in range(n)]
+    for via in range(n):
+        for i in range(n):
+            for j in range(n):
+                steps[i][j] = min(steps[i][j], max(steps[i][via], steps[via][j]))
+    return steps
+
+
+def cluster_extent(matrix, members):
+    """Diameter and weakest link: the largest distance, and the largest minimax path distance."""
+    inner = [[matrix[i][j] for j in members] for i in members]
+    return (
+        max(inner[a][b] for a in range(len(members)) for b in range(a)),
+        max(map(max, widest_steps(inner))),
+    )
+
+
+def components_among_nearest(matrix, limit, n_neighbors):
+    """Labels of items that are joined where one is near, and among the nearest, of the other."""
+    n = len(matrix)
+    labels = list(range(n))
+    for item in range(n):
+        others = sorted(matrix[item][other] for other in range(n) if other != item)
+        reach = others[min(n_neighbors, n - 1) - 1]
+        for other in range(n):
+            if other != item and matrix[item][other] <= min(reach, limit):
+                old, new = labels[other], labels[item]
+                labels = [new if label == old else label for label in labels]
+    return labels
+
+
+# --- embedders ----------------------------------------------------------------------------------
+
+
+def rectified_convolution_means(image, kernels, biases):
+    """Mean over all positions of max(0, kernel · window + bias), for each kernel."""
+    height, width, _ = image.shape
+    side = kernels.shape[-1]
+    means = []
+    for kernel, bias in zip(kernels, biases, strict=True):
+        window_first = kernel.transpose(1, 2, 0)  # (row, column, channel), as the image
+        answers = []
+        for row in range(height - side + 1):
+            for column in range(width - side + 1):
+                window = image[row : row + side, column : column + side]
+                answers.append(max(0.0, float((window * window_first).sum()) + float(bias)))
+        means.append(math.fsum(answers) / len(answers))
+    return means
+
+
+# --- duplicates: neighbours ---------------------------------------------------------------------
+
+
+def _pairs_of_rows(rows, others):
+    """(i, j, row i, row j): i < j of one collection, or all i and j of two."""
+    for i, one in enumerate(rows):
+        for j, other in enumerate(rows if others is None else others):
+            if others is not None or i < j:
+                yield i, j, one, other
+
+
+def hamming(one, other):
+    """Bits in which two sequences of words differ."""
+    return sum((int(a) ^ int(b)).bit_count() for a, b in zip(one, other, strict=True))
+
+
+def hamming_pairs(hashes, max_distance, others=None):
+    """(i, j, distance) of all pairs within a Hamming distance, in order."""
+    found = []
+    for i, j, one, other in _pairs_of_rows(hashes, others):
+        distance = hamming(one, other)
+        if distance <= max_distance:
+            found.append((i, j, distance))
+    return found
+
+
+def cosine(one, other):
+    """1 − the cosine of two vectors; NaN where one is zero."""
+    product = math.fsum(float(a) * float(b) for a, b in zip(one, other, strict=True))
+    lengths = [math.sqrt(math.fsum(float(a) ** 2 for a in vector)) for vector in (one, other)]
+    return 1 - product / (lengths[0] * lengths[1]) if all(lengths) else math.nan
+
+
+def distances_between(rows, others, distance):
+    """Distances of all pairs; of two collections of one length, without those of equal number."""
+    paired = others is not None and len(rows) == len(others)
+    return [
+        distance(one, other)
+        for i, j, one, other in _pairs_of_rows(rows, others)
+        if not (paired and i == j)
+    ]
+
+
+# --- measurements: the descriptor of a thumbnail ------------------------------------------------
+
+
+def _unit(numbers, floor=0.0):
+    length = math.sqrt(math.fsum(number**2 for number in numbers) + floor)
+    return [number / length for number in numbers] if length else list(numbers)
+
+
+def _two_nearest(position):
+    """The whole numbers on both sides of a position, each with its linear weight."""
+    below = math.floor(position)
+    return [(below, below + 1 - position), (below + 1, position - below)]
+
+
+def _cells_of_gradients(grey):
+    """Magnitudes of gradients by row and column of 4 × 4 cells and by orientation, trilinear."""
+    cells = [[[0.0] * 8 for _ in range(4)] for _ in range(4)]
+    for row in range(32):
+        for column in range(32):
+            across = grey[row][column + 1] - grey[row][column - 1] if 0 < column < 31 else 0
+            down = grey[row + 1][column] - grey[row - 1][column] if 0 < row < 31 else 0
+            for i, vertical in _two_nearest((row - 3.5) / 8):  # centres: 3.5, 11.5, 19.5, 27.5
+                for j, horizontal in _two_nearest((column - 3.5) / 8):
+                    cell = cells[min(max(i, 0), 3)][min(max(j, 0), 3)]
+                    for k, angular in _two_nearest(math.atan2(down, across) / (math.pi / 8)):
+                        weight = vertical * horizontal * angular
+                        cell[k % 8] += weight * math.hypot(down, across)
+    return cells
+
+
+def descriptor(grey, hue, saturation):
+    """HOG and colour of a thumbnail of 32 × 32; hue in 0 … 179, saturation in 0 … 255."""
+    cells = _cells_of_gradients(grey)
+    gradients = []
+    for block_row in range(3):
+        for block_column in range(3):
+            block = []
+            for row in (block_row, block_row + 1):
+                for column in (block_column, block_column + 1):
+                    block += cells[row][column]
+            clipped = [min(number, 0.2) for number in _unit(block, 1e-5)]
+            gradients += _unit(clipped, 1e-5)
+    shares = [0.0] * 32
+    for row in range(32):
+        for column in range(32):
+            place = int(hue[row][column] / 22.5) * 4 + int(saturation[row][column] / 64)
+            shares[place] += 1 / 1024
+    return _unit(_unit(gradients) + [0.5 * math.sqrt(share) for share in shares])
+
+
+# --- duplicates: the distance that chance allows ------------------------------------------------
+
+
+def duplicate_distance(targets, expected, grid, false_share, local_share, significance):
+    """The distance of the largest gain among those where chance is a small share of the pairs."""
+    best_gain, best_distance = -math.inf, None
+    for found, chance, distance in zip(targets, expected, grid, strict=True):
+        if found == 0 or chance > false_share * found:
+            continue
+        fewer = sum(math.exp(-chance) * chance**k / math.factorial(k) for k in range(min(found, 9)))
+        if 1 - fewer > significance:  # a chance of at least so many pairs; nine are always enough
+            continue
+        if local_share * found - chance > best_gain:
+            best_gain, best_distance = local_share * found - chance, distance
+    return best_distance
+
+
+# --- duplicates: contents, groups, outliers -----------------------------------------------------
+
+
+def pairs_of_copies(digests):
+    """Pairs of rows with one content."""
+    n = len(digests)
+    return [
+        (i, j)
+        for i in range(n)
+        for j in range(i + 1, n)
+        if digests[i] is not None and digests[i] == digests[j]
+    ]
+
+
+def pairs_of_rows(digests, item_pairs):
+    """(i, j, distance) of all pairs of rows, from the distances of pairs of contents."""
+    found = []
+    for one, other, distance in item_pairs:
+        for i, left in enumerate(digests):
+            for j, right in enumerate(digests):
+                if left == one and right == other:
+                    found.append((min(i, j), max(i, j), distance))
+    return sorted(found)
+
+
+def joined_labels(n, links):
+    """Labels of n items, equal for those that links join."""
+    labels = list(range(n))
+    for i, j in links:
+        old, new = labels[j], labels[i]
+        labels = [new if label == old else label for label in labels]
+    return labels
+
+
+def best_of_group(rows):
+    """Position of the row that stays: without a flaw, large, of high quality, a large file."""
+
+    def rank(position):
+        row = rows[position]
+        quality = row.get("quality_score", 1.0)
+        return (quality >= 0.5, row["size"], quality, row["file_size"], -position)
+
+    return max(range(len(rows)), key=rank)
+
+
+def neighbour_score(vector, others, n_neighbors):
+    """1 − half the mean cosine distance to the nearest of other vectors."""
+    nearest = sorted(cosine(vector, other) for other in others)[:n_neighbors]
+    return 1 - math.fsum(nearest) / len(nearest) / 2

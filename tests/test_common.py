@@ -29,6 +29,10 @@ DETECTORS = [cls() for cls in all_detectors()] + [
     iq.LowInformationDetector(method="cleanvision"),
     iq.OddSizeDetector(method="cleanvision"),
     iq.NearDuplicateDetector(method="identical", hash="phash"),
+    iq.NearDuplicateDetector(method="complete_linkage", hash="dhash_256", views="all"),
+    iq.NearDuplicateDetector(method="hdbscan", hash="colorhash"),
+    iq.SemanticDuplicateDetector(method="fastdup", n_components=8),
+    iq.SemanticDuplicateDetector(views="mirror", distance=0.01, keep="first"),
     iq.BlurDetector(threshold=iq.OtsuThreshold()),
     iq.DarkDetector(threshold=0.4),
 ]
@@ -43,7 +47,7 @@ SELECTORS = [cls() for cls in all_selectors()] + [
     iq.GatedThreshold(iq.IQRThreshold(), gate=iq.AutoThreshold(cap=0.5)),
     iq.SupervisedThreshold("balanced_accuracy", fallback=iq.LiThreshold()),
 ]
-OTHERS = [iq.QualityPipeline(), iq.Measurer(), iq.DropFlagged()]
+OTHERS = [iq.QualityPipeline(), iq.Measurer(), iq.DropFlagged(), iq.DropDuplicates()]
 
 # scikit-learn's own checks that never look at X, or hand it something that must be refused.
 # The oldest supported release lacks some of them.

@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from duplicate_tables import hash_table
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
@@ -364,3 +365,185 @@ def test_text_and_html_forms_name_what_was_found_and_what_not(fitted):
     html = report._repr_html_()
     assert html.count("<tr") == 1 + len(report.summary)
     assert f"{found.share.max():.2%}" in html
+
+
+# --------------------------------------------------------------------- duplicates and the plan
+
+
+DUPLICATE_COLUMNS = [
+    "image", "issue", "group", "size", "keep", "kept", "distance", "diameter", "weakest_link"
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def copied(clean):
+    """An image, its half-size copy, its exact copy, two dark copies, one broken, one alone."""
+    small = np.ascontiguousarray(clean[0][::2, ::2])
+    dark = clean[3] // np.uint8(40)
+    images = [small, clean[0], clean[0], dark, dark, b"broken", clean[5]]
+    table = iq.measure(images)
+    table.index = pd.Index([f"{name}.png" for name in "abcdefg"], name="path")
+    table["phash_256"] = table["phash_256"].where(
+        table.index != "a.png", table["phash_256"].iloc[1]
+    )
+    return iq.QualityPipeline(progress=False).fit(table)
+
+
+def test_the_table_of_duplicates_shows_every_member_of_every_group(copied):
+    duplicates = copied.report().duplicates
+    assert duplicates.columns.tolist() == DUPLICATE_COLUMNS
+    exact, near = (copied.named_detectors_[f"{kind}_duplicates"] for kind in ("exact", "near"))
+    names = copied.measurements_.index
+    assert list(dict.fromkeys(duplicates["issue"])) == ["exact_duplicates", "near_duplicates"]
+    for issue, detector in (("exact_duplicates", exact), ("near_duplicates", near)):
+        rows = duplicates[duplicates["issue"] == issue]
+        assert rows["image"].tolist() == [
+            names[row]
+            for group in range(len(detector.groups_))
+            for row in np.flatnonzero(detector.labels_ == group)
+        ]
+        for row in rows.to_dict("records"):
+            position = names.get_loc(row["image"])
+            group = detector.groups_.iloc[row["group"]]
+            assert detector.labels_[position] == row["group"]
+            assert row["keep"] == detector.keep_[position]
+            assert row["kept"] == names[group["kept"]]
+            assert row["size"] == group["size"]
+            assert row["diameter"] == group["diameter"]
+            assert row["weakest_link"] == group["weakest_link"]
+    assert (duplicates["distance"] == 0).all()
+
+
+def test_the_distance_is_that_to_the_image_that_stays():
+    rng = np.random.default_rng(0)
+    bits = np.repeat(rng.random((1, 64)) < 0.5, 4, axis=0)
+    bits[1, :3] ^= True
+    bits[2, :5] ^= True
+    bits[3] ^= True
+    table = hash_table(bits, size=[1.0, 2.0, 3.0, 4.0], valid=True, reason="")
+    detectors = [("near", iq.NearDuplicateDetector(hash="phash", distance=4))]
+    report = iq.QualityPipeline(detectors).fit(table).report()
+    assert report.duplicates["image"].tolist() == ["0.png", "1.png", "2.png"]
+    assert report.duplicates["kept"].tolist() == ["2.png"] * 3
+    assert report.duplicates["distance"].tolist() == [5, 2, 0]
+    assert report.duplicates["diameter"].tolist() == [5] * 3
+    assert report.duplicates["weakest_link"].tolist() == [3] * 3
+    assert report.plan["why"].tolist() == [
+        "near of 2.png",
+        "near of 2.png",
+        "best of 3 duplicates",
+        "",
+    ]
+
+
+def test_the_plan_says_what_to_do_with_each_image_and_why(copied):
+    plan = copied.report().plan
+    assert plan.index.equals(copied.measurements_.index)
+    assert plan["action"].tolist() == ["drop", "keep", "drop", "drop", "drop", "drop", "keep"]
+    why = plan["why"].tolist()
+    assert why[:3] == [
+        "near_duplicates of b.png",
+        "best of 3 duplicates",
+        "exact_duplicates of b.png",
+    ]
+    assert all(reason.startswith("dark: score ") for reason in why[3:5])
+    assert why[5].startswith("cannot be read: not an image")
+    assert why[6] == ""
+    assert plan["group"].fillna(-1).tolist() == [0, 0, 0, 1, 1, -1, -1]
+    assert plan["kept"].tolist() == ["b.png"] * 3 + [None] * 4
+
+
+def test_what_is_kept_has_no_issue_but_copies_and_is_one_of_each_group(copied):
+    report = copied.report()
+    kept = report.plan["action"] == "keep"
+    flaws = [name for name, _ in copied.detectors_ if not name.endswith("duplicates")]
+    flags = report.issues[[f"is_{name}_issue" for name in flaws]].fillna(True)
+    assert not flags[kept].any(axis=None)
+    assert (report.plan[kept].groupby("group").size() == 1).all()
+    dropped = report.plan[~kept]
+    assert (dropped["why"] != "").all()
+    assert set(dropped["kept"].dropna()) <= set(report.plan.index[kept])
+
+
+def test_new_images_have_a_plan_but_no_groups(copied, clean):
+    report = copied.report([clean[5], clean[3] // np.uint8(40), b"broken", clean[0]])
+    assert report.duplicates.columns.tolist() == DUPLICATE_COLUMNS
+    assert len(report.duplicates) == 0
+    assert report.plan["action"].tolist() == ["keep", "drop", "drop", "keep"]
+    assert report.plan["group"].isna().all()
+    assert report.plan["kept"].isna().all()
+    # The last repeats a fitted image; which of the copies stays is for the plan of those to say.
+    assert report.plan["why"].iloc[3] == ""
+
+
+def test_without_duplicates_the_table_is_empty_and_of_the_same_form(copied, clean):
+    filled = copied.report().duplicates
+    without = iq.QualityPipeline([("dark", iq.DarkDetector())]).fit(list(clean[:3])).report()
+    none = iq.QualityPipeline(progress=False).fit(list(clean[:3])).report()
+    for empty in (without.duplicates, none.duplicates):
+        assert len(empty) == 0
+        assert empty.columns.equals(filled.columns)
+    numbers = ["group", "size", "keep", "distance", "diameter", "weakest_link"]
+    assert none.duplicates.dtypes[numbers].equals(filled.dtypes[numbers])
+    assert without.plan["action"].tolist() == ["keep"] * 3
+    assert without.plan.columns.equals(none.plan.columns)
+
+
+def test_the_csv_holds_the_issues_alone(copied, tmp_path):
+    report = copied.report()
+    report.to_csv(tmp_path / "audit.csv")
+    read = pd.read_csv(tmp_path / "audit.csv")
+    assert read.columns.tolist() == ["path", *report.issues.columns]
+    assert len(read) == len(report.issues)
+
+
+def test_the_image_that_stays_depends_on_its_other_issues(clean):
+    table = iq.measure([clean[0] // np.uint8(40), clean[0][:40, :40]])
+    table["phash_256"] = table["phash_256"].iloc[1]
+    table["hash_contrast"] = 50.0
+    alone = iq.NearDuplicateDetector().fit(table)
+    assert alone.keep_.tolist() == [True, False]  # the larger, for all it knows
+    inside = iq.QualityPipeline(progress=False).fit(table)
+    assert inside.named_detectors_["near_duplicates"].keep_.tolist() == [False, True]
+    assert inside.report().plan["action"].tolist() == ["drop", "keep"]
+
+
+def test_a_callable_sees_the_quality_and_every_measurement(clean):
+    seen = []
+
+    def keep(rows):
+        seen.append(set(rows.columns))
+        return len(rows) - 1
+
+    images = [clean[0], clean[1], clean[0]]
+    pipeline = iq.QualityPipeline(progress=False).set_params(
+        exact_duplicates__keep=keep, near_duplicates__keep=keep
+    )
+    plan = pipeline.fit(images).report().plan
+    assert plan["action"].tolist() == ["drop", "keep", "keep"]
+    assert all({"quality_score", "aspect_ratio", "size"} <= columns for columns in seen)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_only_copies_of_one_image(clean, n):
+    report = iq.QualityPipeline(progress=False).fit([clean[0]] * n).report()
+    assert report.plan["action"].tolist() == ["keep"] + ["drop"] * (n - 1)
+    assert len(report.duplicates) == (2 * n if n > 1 else 0)
+
+
+def test_a_plan_where_nothing_can_be_read():
+    report = iq.QualityPipeline(progress=False).fit(BROKEN).report()
+    assert report.plan["action"].tolist() == ["drop", "drop"]
+    assert report.plan["group"].isna().all()
+    assert len(report.duplicates) == 0
+
+
+def test_of_equally_large_images_the_least_flawed_stays(clean):
+    table = iq.measure([clean[0] // 2, clean[0]])
+    table["phash_256"] = table["phash_256"].iloc[1]
+    table["file_size"] = [2.0, 1.0]
+    pipeline = iq.QualityPipeline(progress=False).fit(table)
+    darkness = pipeline.named_detectors_["dark"].decision_function(table)
+    assert darkness[1] < darkness[0] < 0
+    assert pipeline.named_detectors_["near_duplicates"].keep_.tolist() == [False, True]
+    assert pipeline.report().plan["action"].tolist() == ["drop", "keep"]

@@ -289,3 +289,70 @@ def test_drop_flagged_takes_one_detector_or_refuses():
     assert iq.DropFlagged(iq.DarkDetector()).fit(images).sample_indices_.tolist() == [1]
     with pytest.raises(ValueError, match="'detector'"):
         iq.DropFlagged(detector=0.5).fit(images)
+
+
+@pytest.mark.parametrize("form", ["list", "frame", "table"])
+def test_drop_duplicates_leaves_one_of_each_group(form, clean):
+    images = [clean[0], b"broken", clean[1], clean[0], clean[1], clean[2]]
+    column = np.empty(len(images), dtype=object)
+    column[:] = images
+    X = {
+        "list": images,
+        "frame": pd.DataFrame({"image": column}),
+        "table": iq.measure(images),
+    }[form]
+    sampler = iq.DropDuplicates()
+    kept, y = sampler.fit_resample(X, [*"abcdef"])
+    assert y == ["a", "c", "f"]
+    assert sampler.sample_indices_.tolist() == [0, 2, 5]
+    assert len(kept) == 3
+    assert type(kept) is type(X)
+    assert iq.DropDuplicates().fit_resample(images)[1] is None
+
+
+def test_drop_duplicates_says_nothing_of_other_issues(clean):
+    images = [clean[0] // np.uint8(40), clean[1]]
+    assert iq.DropDuplicates().fit(images).sample_indices_.tolist() == [0, 1]
+    assert iq.DropFlagged().fit(images).sample_indices_.tolist() == [1]
+
+
+def test_drop_duplicates_can_be_tuned_as_it_comes(clean):
+    images = [clean[0], clean[1], clean[0]]
+    last = iq.DropDuplicates().set_params(detector__keep=lambda rows: len(rows) - 1)
+    assert last.fit(images).sample_indices_.tolist() == [1, 2]
+    wide = iq.DropDuplicates().set_params(detector__distance=256)
+    assert wide.fit(images).sample_indices_.tolist() == [0]
+    united = iq.DropDuplicates(iq.DuplicateDetector()).set_params(detector__near__distance=256)
+    assert united.fit(images).sample_indices_.tolist() == [0]
+    assert iq.DropDuplicates(iq.ExactDuplicateDetector()).fit(images).sample_indices_.size == 2
+    with pytest.raises(ValueError, match="'detector'"):
+        iq.DropDuplicates(detector=0.5).fit(images)
+
+
+def test_drop_duplicates_inside_imbalanced_learn(clean):
+    images = [*clean[:20], *clean[:5]]
+    y = np.arange(25) % 2
+    model = SamplingPipeline(
+        [
+            ("copies", iq.DropDuplicates()),
+            ("scores", iq.QualityPipeline(progress=False)),
+            ("fill", SimpleImputer()),
+            ("classify", LogisticRegression()),
+        ]
+    ).fit(images, y)
+    assert model["copies"].sample_indices_.tolist() == list(range(20))
+    assert model["scores"].measurements_.shape[0] == 20
+    assert model.predict(images).shape == y.shape
+
+
+def test_grid_search_over_the_distance_of_duplicates(clean):
+    images = [*clean[:20], *(image // 4 * 3 + 30 for image in clean[:20])]
+    labels = np.repeat(1, 40)
+    search = GridSearchCV(
+        iq.DuplicateDetector([("near", iq.NearDuplicateDetector())]),
+        {"near__distance": [0, 30]},
+        cv=[(np.arange(40), np.arange(40))],
+        scoring="f1",
+        error_score="raise",
+    ).fit(images, labels)
+    assert search.best_params_ == {"near__distance": 30}

@@ -18,7 +18,14 @@ from sklearn.metrics import f1_score
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import Interval, takes_images, validate_parameters
-from ..measurements import ALL_COLUMNS, TEXT_COLUMNS, Column, Measurement, measure
+from ..measurements import (
+    ALL_COLUMNS,
+    TEXT_COLUMNS,
+    Column,
+    column_name,
+    holds_vectors,
+    measure,
+)
 from ..thresholds import AutoThreshold, FixedThreshold, ThresholdSelector
 
 Scores = NDArray[np.float64]
@@ -33,7 +40,8 @@ class IssueDetector(ClassifierMixin, TransformerMixin, BaseEstimator):
     A subclass names its ``issue`` and the measurement ``columns`` it needs, and implements
     ``_score(table)``: a table of these columns → one quality score per row in [0, 1],
     low = bad, NaN where it cannot say. The columns arrive as float64 with NaN for what is
-    missing; hashes and other text as objects with None. A subclass may also override
+    missing; hashes and other text as objects with None; vectors as objects, float32 arrays with
+    None. A subclass may also override
     ``_columns()`` (when the columns follow from parameters), ``_learn(table)`` (when the score
     needs something from the collection) and ``_default_threshold()``.
 
@@ -343,7 +351,7 @@ class IssueDetector(ClassifierMixin, TransformerMixin, BaseEstimator):
         return scores.clip(0.0, 1.0)
 
     def _plain(self, table: pd.DataFrame) -> pd.DataFrame:
-        return plain_columns(table, [_name(column) for column in self._columns()])
+        return plain_columns(table, self._columns())
 
     def _flags(self, scores: Scores) -> Flags:
         return (scores < self.threshold_).astype(np.int64)
@@ -367,7 +375,7 @@ def find_table(X: Any, columns: Sequence[Column]) -> pd.DataFrame | None:
     """
     if not isinstance(X, pd.DataFrame):
         return None
-    missing = [_name(column) for column in columns if _name(column) not in X.columns]
+    missing = [column_name(column) for column in columns if column_name(column) not in X.columns]
     if not missing:
         return X
     if X.shape[1] == 1:
@@ -375,7 +383,7 @@ def find_table(X: Any, columns: Sequence[Column]) -> pd.DataFrame | None:
         if not holds_numbers and X.columns[0] not in ALL_COLUMNS:
             return None
     has = ", ".join(map(repr, X.columns[:12]))
-    if set(X.columns).isdisjoint([*ALL_COLUMNS, "valid", *map(_name, columns)]):
+    if set(X.columns).isdisjoint([*ALL_COLUMNS, "valid", *map(column_name, columns)]):
         raise ValueError(
             f"a DataFrame must be a measurement table or hold one column of references to "
             f"images; this one has {has} and lacks {', '.join(map(repr, missing))}: "
@@ -387,47 +395,91 @@ def find_table(X: Any, columns: Sequence[Column]) -> pd.DataFrame | None:
     )
 
 
-def plain_columns(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+def plain_columns(table: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
     """Return columns as plain data, however they were stored: nullable, object, from a CSV file.
 
     Parameters
     ----------
     table : DataFrame
         With the columns.
-    names : sequence of str
+    columns : sequence of str, Measurement or Embedding
 
     Returns
     -------
     plain : DataFrame
-        A new one: float64 with NaN for what is missing, text as objects with None.
+        A new one: float64 with NaN for what is missing, text as objects with None, vectors as
+        objects that are float32 arrays of one length, or None.
 
     Raises
     ------
     ValueError
-        If a column that must be numbers holds something else; it is named.
+        If a column that must be numbers, text or vectors holds something else; it is named.
     """
     plain = {}
-    for name in names:
-        column = table[name]
-        if name in TEXT_COLUMNS:
-            values = column.to_numpy(dtype=object, copy=True)
-            values[column.isna().to_numpy()] = None
-            numbers = [value for value in values if not isinstance(value, (str, type(None)))]
-            if numbers:  # a CSV file read without dtype=str: leading zeros are lost for good
-                raise ValueError(
-                    f"the measurement table's column {name!r} must hold text, got "
-                    f"{numbers[0]!r}; read it with dtype=str"
-                )
+    for column in columns:
+        name = column_name(column)
+        if holds_vectors(column):
+            values = _plain_vectors(table[name])
+        elif name in TEXT_COLUMNS:
+            values = _plain_text(table[name])
         else:
-            try:
-                values = column.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
-            except (TypeError, ValueError) as error:
-                raise ValueError(
-                    f"the measurement table's column {name!r} must hold numbers: {error}"
-                ) from error
+            values = _plain_numbers(table[name])
         plain[name] = pd.Series(values, index=table.index, dtype=values.dtype)
     return pd.DataFrame(plain, index=table.index)
 
 
-def _name(column: Column) -> str:
-    return column.name if isinstance(column, Measurement) else column
+def _plain_numbers(column: pd.Series) -> NDArray[Any]:
+    try:
+        return column.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"the measurement table's column {column.name!r} must hold numbers: {error}"
+        ) from error
+
+
+def _plain_text(column: pd.Series) -> NDArray[Any]:
+    values = _plain_objects(column)
+    numbers = [value for value in values if not isinstance(value, (str, type(None)))]
+    if numbers:  # a CSV file read without dtype=str: leading zeros are lost for good
+        raise ValueError(
+            f"the measurement table's column {column.name!r} must hold text, got "
+            f"{numbers[0]!r}; read it with dtype=str"
+        )
+    return values
+
+
+def _plain_vectors(column: pd.Series) -> NDArray[Any]:
+    values = _plain_objects(column)
+    length = None
+    for position, value in enumerate(values):
+        if value is None:
+            continue
+        # A list is what some files make of an array; text is what CSV makes of it.
+        vector = None if isinstance(value, str) else _as_vector(value)
+        if vector is None:
+            raise ValueError(
+                f"the measurement table's column {column.name!r} must hold arrays, got "
+                f"{value!r}; a CSV file cannot hold them, a pickle can"
+            )
+        length = len(vector) if length is None else length
+        if len(vector) != length:
+            raise ValueError(
+                f"the measurement table's column {column.name!r} must hold arrays of one "
+                f"length, got {length} and {len(vector)}"
+            )
+        values[position] = vector
+    return values
+
+
+def _as_vector(value: Any) -> NDArray[np.float32] | None:
+    try:
+        vector = np.asarray(value, dtype=np.float32)
+    except (TypeError, ValueError):
+        return None
+    return vector if vector.ndim == 1 else None
+
+
+def _plain_objects(column: pd.Series) -> NDArray[Any]:
+    values = column.to_numpy(dtype=object, copy=True)
+    values[column.isna().to_numpy()] = None
+    return values

@@ -4,8 +4,21 @@
 quantities themselves: pure functions of one image's pixels, or of their histogram.
 """
 
-from ._columns import ALL_COLUMNS, DEFAULT_COLUMNS, TEXT_COLUMNS, Column, Measurement
+from ._columns import (
+    ALL_COLUMNS,
+    DEFAULT_COLUMNS,
+    HASHES,
+    HASHES_WITHOUT_VIEWS,
+    TEXT_COLUMNS,
+    VECTOR_COLUMNS,
+    Column,
+    Measurement,
+    column_name,
+    holds_vectors,
+)
 from ._content import channels_identical, entropy
+from ._descriptor import CROP, CROPS, descriptor, descriptor_crops, descriptor_views
+from ._embedding import Embedding
 from ._exposure import (
     brightness_percentiles,
     mean_brightness,
@@ -14,34 +27,67 @@ from ._exposure import (
     value_share,
 )
 from ._geometry import aspect_ratio, size
-from ._hashes import hash_contrast, phash, pixel_digest
+from ._hashes import (
+    ahash,
+    colorhash,
+    dhash,
+    hash_contrast,
+    hash_of_views,
+    low_frequencies,
+    phash,
+    phash_of_views,
+    pixel_digest,
+    whash,
+)
 from ._pixels import channel_histograms, to_grey
 from ._scan import Measurer, measure
 from ._sharpness import cleanvision_blurriness, edge_frequency, laplacian_variance
+from ._views import FLIPS, VIEWS, View
 
 __all__ = [
     "ALL_COLUMNS",
+    "CROP",
+    "CROPS",
     "DEFAULT_COLUMNS",
+    "FLIPS",
+    "HASHES",
+    "HASHES_WITHOUT_VIEWS",
     "TEXT_COLUMNS",
+    "VECTOR_COLUMNS",
+    "VIEWS",
     "Column",
+    "Embedding",
     "Measurement",
     "Measurer",
+    "View",
+    "ahash",
     "aspect_ratio",
     "brightness_percentiles",
     "channel_histograms",
     "channels_identical",
     "cleanvision_blurriness",
+    "colorhash",
+    "column_name",
+    "descriptor",
+    "descriptor_crops",
+    "descriptor_views",
+    "dhash",
     "edge_frequency",
     "entropy",
     "hash_contrast",
+    "hash_of_views",
+    "holds_vectors",
     "laplacian_variance",
+    "low_frequencies",
     "mean_brightness",
     "mean_intensity",
     "measure",
     "phash",
+    "phash_of_views",
     "pixel_digest",
     "size",
     "to_grey",
     "value_percentiles",
     "value_share",
+    "whash",
 ]

@@ -8,9 +8,12 @@ from typing import Any
 
 from ..images import DecodedImage, RGBArray
 from . import _content, _exposure, _geometry, _hashes, _sharpness
+from ._descriptor import descriptor, descriptor_crops, descriptor_with_crops
+from ._embedding import Embedding, Vector
 from ._pixels import Pixels
+from ._views import FLIPS, VIEWS, View
 
-Value = float | int | str | bool | None
+Value = float | int | str | bool | Vector | None
 
 
 @dataclass(frozen=True)
@@ -40,18 +43,48 @@ class Measurement:
     function: Callable[[RGBArray], float]
 
 
-Column = str | Measurement
+Column = str | Measurement | Embedding
+
+
+def column_name(column: Column) -> str:
+    """Return the name that a column has in the table.
+
+    Examples
+    --------
+    >>> column_name("width"), column_name(Measurement("mean", lambda rgb: rgb.mean()))
+    ('width', 'mean')
+    """
+    return column if isinstance(column, str) else column.name
+
+
+def holds_vectors(column: Column) -> bool:
+    """Whether the cells of a column are arrays of shape (d,).
+
+    Examples
+    --------
+    >>> holds_vectors("descriptor"), holds_vectors("width")
+    (True, False)
+    """
+    return isinstance(column, Embedding) or column in VECTOR_COLUMNS
 
 
 BRIGHT = 192  # three quarters of the range: where highlights begin
 
 
+_Measure = Callable[[DecodedImage, Pixels], Sequence[Value]]
+
+
 @dataclass(frozen=True)
 class _Group:
-    """Columns that one function computes together."""
+    """Columns that one function computes together.
+
+    With ``all_or_none`` it does so only where all of them are wanted; otherwise each of them has
+    another group, further down, by which it costs less.
+    """
 
     columns: tuple[str, ...]
-    function: Callable[[DecodedImage, Pixels], Sequence[Value]]
+    function: _Measure
+    all_or_none: bool = False
 
 
 def _facts(image: DecodedImage, pixels: Pixels) -> Sequence[Value]:
@@ -71,6 +104,49 @@ def _shape(image: DecodedImage, pixels: Pixels) -> Sequence[Value]:
 def _brightness(image: DecodedImage, pixels: Pixels) -> Sequence[Value]:
     return _exposure.brightness_percentiles(pixels.rgb, _exposure.PERCENTILES).tolist()
 
+
+def _descriptor_and_crops(image: DecodedImage, pixels: Pixels) -> Sequence[Value]:
+    whole, crops = descriptor_with_crops(pixels.rgb)
+    return whole.copy(), crops.flatten()  # either column can be dropped without the other
+
+
+_HASH_FUNCTIONS = {
+    "dhash": _hashes.dhash,
+    "ahash": _hashes.ahash,
+    "whash": _hashes.whash,
+}
+_HASH_SIZES = {"": 8, "_256": 16}  # the end of a hash's name → the side of its square of bits
+_VIEWS_OF_HASH = {"": VIEWS[:1], "_flips": FLIPS, "_views": VIEWS}
+
+
+def _hash(hash_name: str, hash_size: int, views: tuple[View, ...]) -> _Measure:
+    """Return the function of one hash column."""
+
+    def measure(image: DecodedImage, pixels: Pixels) -> Sequence[Value]:
+        if hash_name == "phash":  # one transform for all views
+            return (_hashes.phash_of_views(pixels.low_frequencies(hash_size), views),)
+        hash_function = _HASH_FUNCTIONS[hash_name]
+        return (_hashes.hash_of_views(hash_function, pixels.grey, hash_size, views),)
+
+    return measure
+
+
+# <hash>, <hash>_flips and <hash>_views, each by itself: the views of some hashes are dear.
+_HASH_GROUPS = tuple(
+    _Group((hash_name + size_name + views_name,), _hash(hash_name, hash_size, views))
+    for hash_name in ("phash", *_HASH_FUNCTIONS)
+    for size_name, hash_size in _HASH_SIZES.items()
+    for views_name, views in _VIEWS_OF_HASH.items()
+)
+
+HASHES = tuple(
+    hash_name + size_name for hash_name in ("phash", *_HASH_FUNCTIONS) for size_name in _HASH_SIZES
+)
+"""The perceptual hashes. Each has two more columns: ``<hash>_flips``, the hashes of the views in
+:data:`FLIPS`, and ``<hash>_views``, the hashes of all :data:`VIEWS`, one after the other."""
+
+HASHES_WITHOUT_VIEWS = ("colorhash", "colorhash_256")
+"""The hashes that are the same for every view of an image."""
 
 _GROUPS = (
     _Group(("format", "mode", "file_size"), _facts),
@@ -110,20 +186,36 @@ _GROUPS = (
         lambda image, pixels: (float(_content.channels_identical(pixels.rgb)),),
     ),
     _Group(("pixel_digest",), lambda image, pixels: (_hashes.pixel_digest(pixels.rgb),)),
-    _Group(("phash",), lambda image, pixels: (_hashes.phash(pixels.grey, 8),)),
-    _Group(("phash_256",), lambda image, pixels: (_hashes.phash(pixels.grey, 16),)),
+    *_HASH_GROUPS,
+    _Group(("colorhash",), lambda image, pixels: (_hashes.colorhash(pixels.rgb, 3),)),
+    _Group(("colorhash_256",), lambda image, pixels: (_hashes.colorhash(pixels.rgb, 18),)),
     _Group(("hash_contrast",), lambda image, pixels: (_hashes.hash_contrast(pixels.grey),)),
+    _Group(("descriptor", "descriptor_crops"), _descriptor_and_crops, all_or_none=True),
+    _Group(("descriptor",), lambda image, pixels: (descriptor(pixels.rgb),)),
+    _Group(("descriptor_crops",), lambda image, pixels: (descriptor_crops(pixels.rgb).ravel(),)),
 )
 
-TEXT_COLUMNS = frozenset({"reason", "format", "mode", "pixel_digest", "phash", "phash_256"})
-"""The columns that hold text; all others hold numbers."""
+TEXT_COLUMNS = frozenset(
+    {
+        *("reason", "format", "mode", "pixel_digest"),
+        *HASHES_WITHOUT_VIEWS,
+        *(column for group in _HASH_GROUPS for column in group.columns),
+    }
+)
+"""The columns that hold text."""
+
+VECTOR_COLUMNS = frozenset({"descriptor", "descriptor_crops"})
+"""The columns that hold vectors, as :class:`Embedding` does; all others hold numbers or text.
+
+``descriptor`` has shape (320,); ``descriptor_crops`` has shape (1600,), the vectors of
+:func:`descriptor_crops` one after the other."""
 
 INTEGER_COLUMNS = frozenset({"file_size", "width", "height"})
 
 STATUS_COLUMNS = ("valid", "reason")
 """In every table: whether the image could be measured, and if not, why."""
 
-ALL_COLUMNS = tuple(column for group in _GROUPS for column in group.columns)
+ALL_COLUMNS = tuple(dict.fromkeys(column for group in _GROUPS for column in group.columns))
 """Every column that :func:`measure` knows."""
 
 DEFAULT_COLUMNS = (
@@ -143,9 +235,25 @@ DEFAULT_COLUMNS = (
     "channels_identical",
     "pixel_digest",
     "phash_256",
+    "phash_256_flips",
     "hash_contrast",
 )
 """What the default pipeline needs, and the facts of the file."""
+
+
+def _group_numbers(wanted: Iterable[str]) -> tuple[int, ...]:
+    """Return which groups to compute so that every wanted column comes from one of them."""
+    missing = set(wanted)
+    numbers = []
+    for number, group in enumerate(_GROUPS):
+        if group.all_or_none:
+            needed = missing.issuperset(group.columns)
+        else:
+            needed = not missing.isdisjoint(group.columns)
+        if needed:
+            numbers.append(number)
+            missing.difference_update(group.columns)
+    return tuple(numbers)
 
 
 class Plan:
@@ -153,8 +261,16 @@ class Plan:
 
     Parameters
     ----------
-    columns : sequence of str or Measurement, or None
+    columns : sequence of str, Measurement or Embedding, or None
         None means :data:`DEFAULT_COLUMNS`.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        What the table will hold, in order.
+    embeddings : tuple of Embedding
+        What remains to be asked for, of many images at once.
+    vector_columns : frozenset of str
 
     Raises
     ------
@@ -165,25 +281,31 @@ class Plan:
     def __init__(self, columns: Iterable[Column] | None) -> None:
         if isinstance(columns, str):
             raise TypeError(f"columns must be a list of columns, got {columns!r}")
-        wanted = list(DEFAULT_COLUMNS) if columns is None else list(columns)
+        wanted: list[Column] = list(DEFAULT_COLUMNS) if columns is None else list(columns)
         self._own = tuple(item for item in wanted if isinstance(item, Measurement))
-        built_in = [item for item in wanted if not isinstance(item, Measurement)]
+        self.embeddings = tuple(item for item in wanted if isinstance(item, Embedding))
+        built_in = [item for item in wanted if not isinstance(item, (Measurement, Embedding))]
         unknown = [
             name for name in built_in if name not in ALL_COLUMNS and name not in STATUS_COLUMNS
         ]
         if unknown:
             raise ValueError(
                 f"columns: unknown {', '.join(map(repr, unknown))}; "
-                f"known are {', '.join(ALL_COLUMNS)}, and Measurement objects"
+                f"known are {', '.join(ALL_COLUMNS)}, and Measurement and Embedding objects"
+            )
+        given = [item.name for item in self.embeddings if item.transformer is None]
+        if given:
+            raise ValueError(
+                f"the column {given[0]!r} holds vectors that are not measured from images: give a "
+                "measurement table that has it"
             )
         self.columns: tuple[str, ...] = tuple(
-            dict.fromkeys(
-                name
-                for name in (item if isinstance(item, str) else item.name for item in wanted)
-                if name not in STATUS_COLUMNS
-            )
+            dict.fromkeys(name for name in map(column_name, wanted) if name not in STATUS_COLUMNS)
         )
-        own_names = [measurement.name for measurement in self._own]
+        self.vector_columns = frozenset(
+            column_name(column) for column in wanted if holds_vectors(column)
+        )
+        own_names = [own.name for own in self._own] + [own.name for own in self.embeddings]
         clash = [
             name
             for name in own_names
@@ -191,14 +313,10 @@ class Plan:
         ]
         if clash:
             raise ValueError(f"columns: the name {clash[0]!r} is taken")
-        self._group_numbers = tuple(
-            number
-            for number, group in enumerate(_GROUPS)
-            if not set(group.columns).isdisjoint(built_in)
-        )
+        self._group_numbers = _group_numbers(built_in)
 
     def measure(self, image: DecodedImage) -> dict[str, Any]:
-        """Measure one decoded image."""
+        """Measure one decoded image: all but the embeddings."""
         pixels = Pixels(image.pixels)
         row: dict[str, Value] = {}
         for number in self._group_numbers:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..images import RGBArray
+from ._hashes import low_frequencies
 
 LARGEST_SHARPNESS_SIDE = 512
 
@@ -65,6 +66,7 @@ class Pixels:
 
     def __init__(self, rgb: RGBArray) -> None:
         self.rgb = rgb
+        self._low_frequencies: dict[int, NDArray[np.float64]] = {}
 
     @cached_property
     def grey(self) -> NDArray[np.uint8]:
@@ -80,6 +82,12 @@ class Pixels:
     def histogram(self) -> NDArray[np.int64]:
         """Counts of the 256 levels of R, G and B, shape (3, 256)."""
         return channel_histograms(self.rgb)
+
+    def low_frequencies(self, hash_size: int) -> NDArray[np.float64]:
+        """Return what perceptual hashes of one size compare, shape (hash_size, hash_size)."""
+        if hash_size not in self._low_frequencies:
+            self._low_frequencies[hash_size] = low_frequencies(self.grey, hash_size)
+        return self._low_frequencies[hash_size]
 
 
 def channel_histograms(rgb: RGBArray) -> NDArray[np.int64]:

@@ -12,10 +12,12 @@ from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from .._base import N_JOBS, takes_images, validate_arguments, validate_parameters
-from ..images import UnreadableImageError, as_references, quiet_decoders, read_image
+from ..images import RGBArray, UnreadableImageError, as_references, quiet_decoders, read_image
 from ._columns import INTEGER_COLUMNS, STATUS_COLUMNS, TEXT_COLUMNS, Column, Plan
+from ._embedding import embed
 
 _BATCH = 64  # images per task: enough to hide the cost of a task, few enough to keep memory low
+_PIXELS_HELD = 32_000_000  # that wait for an embedding: 96 MB per worker
 _SECONDS_BEFORE_BAR = 1.0
 
 Row = dict[str, Any]
@@ -35,7 +37,7 @@ def measure(
     ----------
     X : list, tuple, ndarray, Series or one-column DataFrame
         References (str, Path, bytes, PIL image, array) or an ``(n, h, w[, c])`` array.
-    columns : iterable of str or Measurement, default=None
+    columns : iterable of str, Measurement or Embedding, default=None
         What to measure, see :data:`imagequality.measurements.ALL_COLUMNS`; None means what the
         default pipeline needs, the facts of the file, and what the other percentiles of
         :class:`LightDetector` need. Other ``method`` parameters need further columns.
@@ -52,14 +54,17 @@ def measure(
     table : DataFrame of shape (n, n_columns + 2)
         One row per image, in order; its index is that of a pandas input, else the path, else
         the position. ``valid`` says whether the image could be measured; if not, ``reason``
-        says why and the other cells are missing. A table that was written as CSV must be read
+        says why and the other cells are missing. Vectors are float32 arrays, one in each cell.
+        A table that was written as CSV must be read
         back with ``dtype=dict.fromkeys(imagequality.measurements.TEXT_COLUMNS, str)``, or
         pandas takes some hashes for numbers.
 
     Raises
     ------
     TypeError, ValueError
-        If X is no collection of images, or a column is unknown. A broken image raises nothing.
+        If X is no collection of images, a column is unknown, or the transformer of an
+        :class:`Embedding` returns not one vector per image or vectors of different lengths. A
+        broken image raises nothing.
 
     Examples
     --------
@@ -106,34 +111,79 @@ def _with_bar(rows: Iterable[Row], total: int, progress: bool) -> Iterator[Row]:
 
 
 def _measure_batch(references: Sequence[Any], plan: Plan) -> list[Row]:
+    rows: list[Row] = []
+    held: list[tuple[Row, RGBArray]] = []  # what waits for the embeddings
+    pixels_held = 0
     with quiet_decoders:
-        return [_measure_one(reference, plan) for reference in references]
+        for reference in references:
+            row, rgb = _measure_one(reference, plan)
+            rows.append(row)
+            if not (plan.embeddings and row["valid"]):
+                continue
+            pixels = rgb.shape[0] * rgb.shape[1]
+            if pixels_held + pixels > _PIXELS_HELD:
+                _add_embeddings(held, plan)
+                held, pixels_held = [], 0
+            held.append((row, rgb))
+            pixels_held += pixels
+        _add_embeddings(held, plan)
+    return rows
 
 
-def _measure_one(reference: Any, plan: Plan) -> Row:
+def _measure_one(reference: Any, plan: Plan) -> tuple[Row, RGBArray]:
+    """Return the row of one image, and its pixels: none where it could not be read."""
     try:
         image = read_image(reference)
     except UnreadableImageError as error:
-        return {"valid": False, "reason": str(error)}
+        return _invalid(str(error)), np.empty((0, 0, 3), dtype=np.uint8)
     try:
-        return {"valid": True, "reason": "", **plan.measure(image)}
+        return {"valid": True, "reason": "", **plan.measure(image)}, image.pixels
     except Exception as error:  # one image must not end the scan of a million
-        reason = f"cannot be measured: {str(error) or type(error).__name__}"
-        return {"valid": False, "reason": reason}
+        return _unmeasured(str(error) or type(error).__name__), image.pixels
+
+
+def _add_embeddings(held: list[tuple[Row, RGBArray]], plan: Plan) -> None:
+    """Put the vectors into the rows; a row without one becomes invalid."""
+    for embedding in plan.embeddings:
+        if not held:
+            return
+        outcomes = embed(embedding, [rgb for _, rgb in held])
+        for (row, _), outcome in zip(held, outcomes, strict=True):
+            if isinstance(outcome, str):
+                row.clear()
+                row.update(_unmeasured(outcome))
+            else:
+                row[embedding.name] = outcome
+        held = [(row, rgb) for row, rgb in held if row["valid"]]
+
+
+def _unmeasured(why: str) -> Row:
+    return _invalid(f"cannot be measured: {why}")
+
+
+def _invalid(reason: str) -> Row:
+    return {"valid": False, "reason": reason}
 
 
 def _as_table(rows: list[Row], plan: Plan, names: pd.Index) -> pd.DataFrame:
     data = {
-        name: _as_column(name, [row.get(name) for row in rows], names)
+        name: _as_column(name, [row.get(name) for row in rows], names, plan)
         for name in (*STATUS_COLUMNS, *plan.columns)
     }
     return pd.DataFrame(data, index=names)
 
 
-def _as_column(name: str, values: list[Any], names: pd.Index) -> Any:
+def _as_column(name: str, values: list[Any], names: pd.Index, plan: Plan) -> Any:
     if name == "valid":
         return np.array(values, dtype=bool)
-    if name in TEXT_COLUMNS:
+    if name in plan.vector_columns:
+        lengths = sorted({len(value) for value in values if value is not None})
+        if len(lengths) > 1:
+            raise ValueError(
+                f"the vectors of {name!r} must all have one length, got {lengths[0]} and "
+                f"{lengths[-1]}"
+            )
+    if name in TEXT_COLUMNS or name in plan.vector_columns:
         # A Series keeps its dtype; a bare array of text becomes another one in pandas 3.
         return pd.Series(values, dtype=object, index=names)
     if name in INTEGER_COLUMNS:
@@ -146,7 +196,7 @@ class Measurer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # 
 
     Parameters
     ----------
-    columns : sequence of str or Measurement, default=None
+    columns : sequence of str, Measurement or Embedding, default=None
         What to measure; None means what the default pipeline needs.
     n_jobs : int, default=None
         Number of joblib workers, see :func:`measure`.

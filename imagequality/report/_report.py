@@ -24,7 +24,16 @@ class QualityReport:
         One row per issue: ``issue``, ``count`` and ``share`` of the images that have it,
         ``primary_count`` (those that have it as their primary issue; these add up),
         ``threshold``, ``score`` (which score of the detector) and ``method`` (what chose the
-        threshold).
+        threshold, or the distance between duplicates).
+    duplicates : DataFrame
+        One row per image and issue for the images in a group of duplicates: ``image``,
+        ``issue``, ``group``, ``size`` of the group, ``keep`` (whether it is the one that
+        stays), ``kept`` (which one stays), ``distance`` to that one, and ``diameter`` and
+        ``weakest_link`` of the group.
+    plan : DataFrame
+        What to do with each image: ``action`` ("keep" or "drop"), ``why``, ``group`` (number
+        of the group of duplicates of any kind, or missing) and ``kept`` (the image of the group
+        that stays). Nothing is deleted.
 
     Examples
     --------
@@ -40,6 +49,8 @@ class QualityReport:
 
     issues: pd.DataFrame
     summary: pd.DataFrame
+    duplicates: pd.DataFrame
+    plan: pd.DataFrame
 
     def __str__(self) -> str:
         lines = [self._headline()]

@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from PIL import Image
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 import imagequality as iq
-from imagequality.duplicates import hamming_pairs, linked_clusters, unpack_hashes
+from imagequality.duplicates import hamming_pairs, linked_clusters
 from imagequality.testing import check_detector
 
 
@@ -30,40 +29,7 @@ def same_partition(a, b):
     return len({*zip(a, b, strict=True)}) == len(set(a)) == len(set(b))
 
 
-# ---------------------------------------------------------------- neighbours and clusters
-
-
-@given(
-    hnp.arrays(
-        np.uint64,
-        st.tuples(st.integers(0, 90), st.integers(1, 4)),
-        elements=st.integers(0, 7),
-    ),
-    st.integers(0, 6),
-)
-@settings(max_examples=60, deadline=None)
-def test_hamming_pairs_equal_brute_force(hashes, distance):
-    expected = []
-    for i in range(len(hashes)):
-        for j in range(i + 1, len(hashes)):
-            d = sum(int(a ^ b).bit_count() for a, b in zip(hashes[i], hashes[j], strict=True))
-            if d <= distance:
-                expected.append((i, j, d))
-    pairs = hamming_pairs(hashes, distance)
-    assert list(zip(*(part.tolist() for part in pairs), strict=True)) == expected
-
-
-def test_hamming_pairs_across_blocks():
-    rng = np.random.default_rng(0)
-    hashes = rng.integers(0, 2**63, (20_000, 1), dtype=np.uint64)
-    hashes[19_999] = hashes[3] ^ np.uint64(1 << 63)
-    hashes[9_000] = hashes[8_500]
-    pairs = hamming_pairs(hashes, 1)
-    assert (pairs.i.tolist(), pairs.j.tolist(), pairs.distance.tolist()) == (
-        [3, 8_500],
-        [19_999, 9_000],
-        [1, 0],
-    )
+# -------------------------------------------------------------------------------- clusters
 
 
 @given(st.integers(2, 60), st.integers(0, 20), st.integers(0, 2**32 - 1))
@@ -77,17 +43,6 @@ def test_clusters_equal_scipys_single_linkage(n, distance, seed):
     matrix = (bits[:, None] != bits[None]).sum(axis=2)
     theirs = fcluster(linkage(squareform(matrix), "single"), distance, "distance")
     assert same_partition(ours.tolist(), theirs.tolist())
-
-
-def test_unpack_hashes_reads_imagehash_hex_and_refuses_mixed_lengths():
-    image = Image.fromarray(texture(0))
-    first, second = imagehash.phash(image), imagehash.phash(image.rotate(90))
-    words = unpack_hashes([str(first), str(second)])
-    assert int(np.bitwise_count(words[0] ^ words[1]).sum()) == first - second
-    with pytest.raises(ValueError, match="hexadecimal"):
-        unpack_hashes(["z" * 16])
-    with pytest.raises(ValueError, match="one length"):
-        unpack_hashes(["00" * 8, "00" * 4])
 
 
 # ------------------------------------------------------------------------ exact duplicates

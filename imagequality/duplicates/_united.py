@@ -1,0 +1,201 @@
+"""Duplicates by several kinds of evidence at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from .._base import BaseComposition, validate_parameters
+from ..measurements import Column
+from ._base import DuplicateDetectorBase, Links, joined, select
+from ._clusters import linked_clusters
+from ._contents import Contents
+from ._keep import Keep
+from ._linked import LinkedDuplicateDetector
+from ._near import NearDuplicateDetector
+from ._semantic import SemanticDuplicateDetector
+
+
+def default_evidence() -> list[tuple[str, DuplicateDetectorBase]]:
+    """Return the detectors that ``DuplicateDetector()`` unites."""
+    return [
+        ("near", NearDuplicateDetector(views="mirror")),
+        ("semantic", SemanticDuplicateDetector()),
+    ]
+
+
+class DuplicateDetector(BaseComposition, DuplicateDetectorBase):
+    """Find duplicates by several kinds of evidence at once.
+
+    The links that the detectors find, each within its own distance, are put together, and
+    linked images form a group. By default perceptual hashes find edited and mirrored copies,
+    and a descriptor of gradients and colours those that are cropped or turned a little.
+
+    The score of an image is 1 / the size of its group in the fitted collection. For images
+    that were not in ``fit``, the content is looked up among the fitted ones; unmatched is 1.
+
+    Parameters
+    ----------
+    detectors : list of (str, detector) or None, default=None
+        Duplicate detectors and their names. None: :class:`NearDuplicateDetector` that looks
+        for mirror images too, named "near", and :class:`SemanticDuplicateDetector`,
+        "semantic". Parameters nest: ``near__distance``.
+    keep : {"best", "first"} or callable, default="best"
+        See :class:`NearDuplicateDetector`.
+
+    Attributes
+    ----------
+    labels_, keep_
+        See :class:`NearDuplicateDetector`.
+    pairs_ : DataFrame
+        See :class:`NearDuplicateDetector`; two images may be linked in several ways. The
+        unit of ``distance`` depends on ``kind``.
+    groups_ : DataFrame
+        See :class:`NearDuplicateDetector`. ``diameter`` and ``weakest_link`` are shares of the
+        distance that each kind of evidence allows: 1 is just within it. Of several kinds, the
+        smallest share counts.
+    distances_ : dict of str to float or None
+        The distance of each kind of links.
+    reason_ : str
+        What led to the distances.
+    threshold_ : float
+        1.0
+    selector_ : ThresholdSelector
+    classes_ : ndarray of shape (2,)
+
+    References
+    ----------
+    P.-H. Chen and S.-C. Chung, "A Data-Centric Perspective on the Influence of Image Data
+    Quality in Machine Learning Models", section III-C: pixel-level and semantic-level
+    duplicates together.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from imagequality import DuplicateDetector
+    >>> from imagequality.datasets import make_flawed_images
+    >>> images, _ = make_flawed_images(100, size=64, contamination=0, random_state=0)
+    >>> cropped = [image[6:58, 6:58] for image in images[:10]]
+    >>> mirrored = [np.fliplr(image) for image in images[10:20]]
+    >>> detector = DuplicateDetector().fit([*images, *cropped, *mirrored])
+    >>> len(detector.groups_), (detector.labels_ >= 0).sum()
+    (20, np.int64(40))
+    >>> sorted(detector.pairs_["kind"].unique())
+    ['descriptor', 'phash_256 mirror']
+    """
+
+    issue = "duplicates"
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **DuplicateDetectorBase._parameter_constraints,
+        "detectors": [None, list],
+    }
+
+    def __init__(
+        self, detectors: list[tuple[str, Any]] | None = None, *, keep: Keep = "best"
+    ) -> None:
+        self.detectors = detectors
+        self.keep = keep
+
+    @property
+    def _named_detectors(self) -> list[tuple[str, Any]]:
+        return default_evidence() if self.detectors is None else self.detectors
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters, with ``deep`` those of every detector too.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+
+        Returns
+        -------
+        params : dict
+        """
+        params: dict[str, Any] = self._get_params("_named_detectors", deep=deep)
+        return params
+
+    def set_params(self, **params: Any) -> DuplicateDetector:
+        """Set parameters of this detector or of those that it unites.
+
+        Parameters
+        ----------
+        **params : dict
+            ``name=detector`` replaces a detector, ``name__parameter=value`` sets a parameter
+            of one.
+
+        Returns
+        -------
+        self : DuplicateDetector
+        """
+        before = self.detectors
+        own = set(self.get_params(deep=False))
+        if "detectors" in params:
+            self.detectors = params.pop("detectors")
+        if self.detectors is None and set(params) - own:
+            self.detectors = default_evidence()
+        try:
+            self._set_params("detectors", **params)
+        except (AttributeError, ValueError):
+            self.detectors = before
+            raise
+        return self
+
+    def _evidence_columns(self) -> tuple[Column, ...]:
+        return tuple(
+            column for _, detector in self._checked() for column in detector._evidence_columns()
+        )
+
+    def _checked(self) -> list[tuple[str, DuplicateDetectorBase]]:
+        named = self._named_detectors
+        for item in named:
+            if not (isinstance(item, Sequence) and len(item) == 2 and isinstance(item[0], str)):
+                raise ValueError(f"detectors must hold (name, detector) pairs, got {item!r}")
+            if not isinstance(item[1], DuplicateDetectorBase) or isinstance(item[1], type(self)):
+                raise TypeError(
+                    f"detectors: {item[0]!r} must be a detector of exact, near or semantic "
+                    f"duplicates, got {item[1]!r}"
+                )
+            validate_parameters(item[1])
+        if not named:
+            raise ValueError("detectors: at least one is needed, got none")
+        self._validate_names([name for name, _ in named])
+        return named
+
+    def _link(self, table: pd.DataFrame, contents: Contents) -> tuple[Links, NDArray[np.int64]]:
+        self._parts = [clone(detector) for _, detector in self._checked()]
+        links: Links = []
+        for part in self._parts:
+            found, labels = part._link(table, contents)
+            for kind, pairs in found:
+                inside = labels[pairs.i] == labels[pairs.j]
+                links.append((kind, select(pairs, inside)))
+        linking = [part for part in self._parts if isinstance(part, LinkedDuplicateDetector)]
+        self.distances_ = {k: d for part in linking for k, d in part.distances_.items()}
+        self.reason_ = "; ".join(
+            f"{kind}: {fit.reason}" for part in linking for kind, fit in part._fits.items()
+        )
+        return links, linked_clusters(*joined([pairs for _, pairs in links])[:2], len(contents))
+
+    def _match(self, table: pd.DataFrame) -> Links:
+        return [match for part in self._parts for match in part._match(table)]
+
+    def _in_unit(self, kind: str, distance: NDArray[Any]) -> NDArray[np.float64]:
+        allowed = self.distances_[kind]
+        if allowed is None:
+            return np.full(len(distance), np.inf)
+        # Within a distance of 0 there is nothing but 0.
+        return np.asarray(distance / allowed if allowed else np.where(distance > 0, np.inf, 0.0))
+
+    def _distances(self, i: NDArray[np.int64], j: NDArray[np.int64]) -> NDArray[np.float64]:
+        shares = [np.full(len(i), np.inf)]
+        for part in self._parts:
+            if isinstance(part, LinkedDuplicateDetector):
+                for graph in part._graphs:
+                    shares.append(self._in_unit(graph.kind, graph.distances(i, j)))
+        return np.min(shares, axis=0)
