@@ -111,7 +111,8 @@ def audit(name: str, folder: Path) -> str:
 def parity(name: str, folder: Path) -> str:
     """Compare our ``method="cleanvision"`` scores with CleanVision's own, on RGB files."""
     paths = iq.list_images(folder)
-    table = iq.measure(paths, iq.measurements.ALL_COLUMNS, progress=False)
+    columns = [column for detector in PARITY for column in detector._columns()]
+    table = iq.measure(paths, [*columns, "mode", "format"], progress=False)
     table = table[(table["mode"] == "RGB") & (table["format"] == "JPEG")]
     theirs, _ = cleanvision(table.index.tolist())
     rows = []

@@ -27,6 +27,8 @@ VIEWS_OPTIONS = [StrOptions({"identity", "mirror", "all"})]
 
 # The largest distance that is chosen for so many hashes, as a share of their bits.
 _REACH = ((20_000, 1 / 4), (200_000, 5 / 32), (np.inf, 1 / 8))
+# A sample of rows is compared with all others: so many comparisons, but not fewer rows than this.
+_COMPARISONS, _FEWEST_SAMPLED = 400_000_000, 1_000
 _MOST_DECOYS = 0.03  # decoys as a share of the pairs found, where nothing else is known
 
 _CLOCKWISE, _COUNTERCLOCKWISE = 5, 6  # in VIEWS
@@ -217,7 +219,8 @@ class Features:
         rows = np.full(len(order), -1)
         rows[items] = np.arange(len(items))
         ordered = rows[order]
-        self._sample = np.sort(ordered[ordered >= 0][: metric.n_sampled])
+        affordable = max(_FEWEST_SAMPLED, _COMPARISONS // max(len(items), 1))
+        self._sample = np.sort(ordered[ordered >= 0][: min(metric.n_sampled, affordable)])
         self._counts: dict[int, NDArray[np.float64]] = {}
 
     def __len__(self) -> int:
