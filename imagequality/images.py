@@ -139,12 +139,15 @@ class DecodedImage:
         dtype of an array.
     file_size : int or None
         Encoded size in bytes; None for arrays and PIL images.
+    luminance_table : tuple of 64 int, or None
+        The luminance quantisation table of a JPEG file, row by row; None for all else.
     """
 
     pixels: RGBArray
     format: str | None
     mode: str
     file_size: int | None
+    luminance_table: tuple[int, ...] | None = None
 
 
 # --------------------------------------------------------------------------- folders
@@ -544,8 +547,18 @@ def _read_pil(image: Image.Image, max_pixels: int, file_size: int | None) -> Dec
     _check_size(*image.size, max_pixels)
     image.load()
     format_name, mode = image.format, image.mode
+    luminance_table = _luminance_table(image)
     pixels = np.array(_to_rgb(_upright(image)), dtype=np.uint8, order="C")
-    return DecodedImage(pixels, format_name, mode, file_size)
+    return DecodedImage(pixels, format_name, mode, file_size, luminance_table)
+
+
+def _luminance_table(image: Image.Image) -> tuple[int, ...] | None:
+    """Return the first quantisation table of a JPEG: by convention that of luminance."""
+    tables = getattr(image, "quantization", None)  # of other formats and new images: none
+    if not isinstance(tables, dict) or not tables:
+        return None
+    table = tuple(tables[min(tables)])
+    return table if len(table) == 64 else None
 
 
 def _upright(image: Image.Image) -> Image.Image:

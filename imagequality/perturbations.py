@@ -1,15 +1,17 @@
-"""The flaws of the paper's experiments, as pure functions on pixels.
+"""The flaws of the paper's experiments, and those of cameras and files, on pixels.
 
 Each takes an RGB uint8 array of shape (h, w, 3) and returns a new one; the input is never
 modified. The strengths and the protocol are those of section IV-A of the paper this library
 implements (perturbations of CIFAKE, 32×32 pixels); what the paper leaves open (borders,
-interpolation, position) is settled here and said where it applies.
+interpolation, position) is settled here and said where it applies. Noise, JPEG compression,
+enlargement and exposure are not among the paper's.
 
 :func:`imagequality.datasets.plant_flaws` applies them to a share of a data set.
 """
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
 from numbers import Integral, Real
@@ -18,21 +20,28 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from sklearn.utils import check_random_state
 
 __all__ = [
+    "add_noise",
     "adjust_brightness",
+    "adjust_exposure",
     "blur",
+    "compress_jpeg",
     "crop_to_strip",
     "downscale",
     "low_information",
     "near_duplicate",
+    "pixelate",
     "to_grayscale",
 ]
 
 RGBArray = NDArray[np.uint8]
 
 _KERNELS = ("average", "gaussian", "median")
+_NOISES = ("gaussian", "shot")
+_INTERPOLATIONS = {"nearest": cv2.INTER_NEAREST_EXACT, "bicubic": cv2.INTER_CUBIC}
 _LARGEST_MEDIAN = 255  # OpenCV counts the pixels of a column of the kernel in 16 bits
 
 
@@ -378,6 +387,216 @@ def near_duplicate(
         hsv[:, :, 0] = (hsv[:, :, 0] + angle) % 360
         pixels = np.clip(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB) * 255, 0, 255)
     return _pixels(np.rint(pixels))
+
+
+def adjust_exposure(image: RGBArray, ev: float) -> RGBArray:
+    """Expose an image longer or shorter, by whole or fractional stops.
+
+    Each value is decoded from sRGB to linear light, multiplied by ``2 ** ev``, clipped to the
+    range, and encoded again: what reaches the top of the scale loses its detail, as on a sensor.
+
+    Parameters
+    ----------
+    image : ndarray of shape (h, w, 3), uint8
+        RGB, taken as sRGB.
+    ev : float
+        Exposure value: +1 doubles the light, −1 halves it; from −16 to 16. 0 changes nothing.
+
+    Returns
+    -------
+    image : ndarray of shape (h, w, 3), uint8
+
+    Raises
+    ------
+    TypeError
+        If ``image`` is no uint8 array, or ``ev`` no number.
+    ValueError
+        If ``image`` has another shape, or ``ev`` is out of range.
+
+    References
+    ----------
+    IEC 61966-2-1:1999, the sRGB transfer function.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.array([[[0, 60, 200]]], dtype=np.uint8)
+    >>> adjust_exposure(image, 1), adjust_exposure(image, -1)
+    (array([[[  0,  85, 255]]], dtype=uint8), array([[[  0,  41, 146]]], dtype=uint8))
+    """
+    _check_image(image)
+    ev = _check_real("ev", ev, low=-16.0, high=16.0)
+    encoded = np.arange(256) / 255
+    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    linear = np.minimum(linear * 2.0**ev, 1)
+    encoded = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    table = np.rint(encoded * 255).astype(np.uint8)
+    return table[image]
+
+
+def add_noise(
+    image: RGBArray,
+    sigma: float,
+    kind: Literal["gaussian", "shot"] = "gaussian",
+    random_state: Any = None,
+) -> RGBArray:
+    """Add noise that is independent in every pixel and channel.
+
+    Parameters
+    ----------
+    image : ndarray of shape (h, w, 3), uint8
+        RGB.
+    sigma : float
+        Standard deviation in grey levels, at least 0 (which changes nothing): of
+        ``"gaussian"`` noise everywhere, of ``"shot"`` noise at the grey level 127.5.
+    kind : {"gaussian", "shot"}, default="gaussian"
+        ``"gaussian"``: ``value + sigma · N(0, 1)``, the noise of a sensor's electronics.
+        ``"shot"``: ``Poisson(k · value) / k`` with ``k = 127.5 / sigma²`` photons per grey
+        level, the noise of light itself; its variance is proportional to the value. Both are
+        rounded and clipped to 0..255.
+    random_state : int, Generator, RandomState or None, default=None
+        Where the noise comes from; an int makes the result reproducible.
+
+    Returns
+    -------
+    image : ndarray of shape (h, w, 3), uint8
+
+    Raises
+    ------
+    TypeError
+        If ``image`` is no uint8 array, or ``sigma`` no number.
+    ValueError
+        If ``image`` has another shape, ``sigma`` is negative or not finite, ``kind`` is
+        unknown, or ``random_state`` cannot seed a generator.
+
+    References
+    ----------
+    D. Hendrycks and T. Dietterich, "Benchmarking neural network robustness to common
+    corruptions and perturbations", ICLR 2019, for the two kinds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.full((100, 100, 3), 100, dtype=np.uint8)
+    >>> round(float(add_noise(image, 10, random_state=0).std()))
+    10
+    """
+    _check_image(image)
+    sigma = _check_real("sigma", sigma, low=0.0)
+    if kind not in _NOISES:
+        raise ValueError(f"kind must be one of {', '.join(_NOISES)}, got {kind!r}")
+    generator = as_generator(random_state)
+    if sigma == 0:
+        return image.copy()
+    noisy: NDArray[Any]
+    if kind == "gaussian":
+        noisy = generator.normal(image, sigma)
+    else:
+        photons = 127.5 / sigma**2  # per grey level
+        # Beyond 1e9 photons per level the noise is far below rounding, and Poisson overflows.
+        noisy = image if photons > 1e9 else generator.poisson(image * photons) / photons
+    return _pixels(np.clip(np.rint(noisy), 0, 255))
+
+
+def compress_jpeg(image: RGBArray, quality: int) -> RGBArray:
+    """Compress an image as JPEG and decode it again.
+
+    Parameters
+    ----------
+    image : ndarray of shape (h, w, 3), uint8
+        RGB.
+    quality : int
+        libjpeg's setting, from 1 (worst) to 95; with its chroma subsampling of 4:2:0.
+
+    Returns
+    -------
+    image : ndarray of shape (h, w, 3), uint8
+
+    Raises
+    ------
+    TypeError
+        If ``image`` is no uint8 array, or ``quality`` no integer.
+    ValueError
+        If ``image`` has another shape or a side above 65,500 pixels, or ``quality`` is out of
+        range.
+
+    References
+    ----------
+    ITU-T T.81 (JPEG); the encoder is that of Pillow.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    >>> compress_jpeg(image, 10).shape
+    (16, 16, 3)
+    """
+    _check_image(image)
+    quality = check_integer("quality", quality, low=1)
+    if quality > 95:
+        raise ValueError(f"quality must be at most 95, got {quality}")
+    if max(image.shape[:2]) > 65_500:
+        raise ValueError(f"a JPEG's sides have at most 65500 pixels, got {image.shape}")
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image)).save(
+        file, "JPEG", quality=quality, subsampling="4:2:0"
+    )
+    with Image.open(file) as decoded:
+        return np.array(decoded, dtype=np.uint8)
+
+
+def pixelate(
+    image: RGBArray,
+    factor: float,
+    interpolation: Literal["nearest", "bicubic"] = "nearest",
+) -> RGBArray:
+    """Replace an image by an enlargement of a smaller version of it, at the same size.
+
+    Its sides are divided by the factor (rounded, at least 1 pixel) by averaging areas, and
+    enlarged again: to visible squares by ``"nearest"``, smoothly by ``"bicubic"``.
+
+    Parameters
+    ----------
+    image : ndarray of shape (h, w, 3), uint8
+        RGB.
+    factor : float
+        At least 1, which changes nothing.
+    interpolation : {"nearest", "bicubic"}, default="nearest"
+        How it is enlarged.
+
+    Returns
+    -------
+    image : ndarray of shape (h, w, 3), uint8
+
+    Raises
+    ------
+    TypeError
+        If ``image`` is no uint8 array, or ``factor`` no number.
+    ValueError
+        If ``image`` has another shape, ``factor`` is below 1, or ``interpolation`` is unknown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.arange(16, dtype=np.uint8).reshape(4, 4)[:, :, None].repeat(3, axis=2)
+    >>> pixelate(image, 2)[:, :, 0]
+    array([[ 3,  3,  5,  5],
+           [ 3,  3,  5,  5],
+           [11, 11, 13, 13],
+           [11, 11, 13, 13]], dtype=uint8)
+    """
+    _check_image(image)
+    factor = _check_real("factor", factor, low=1.0)
+    if interpolation not in _INTERPOLATIONS:
+        raise ValueError(
+            f"interpolation must be one of {', '.join(_INTERPOLATIONS)}, got {interpolation!r}"
+        )
+    height, width = image.shape[:2]
+    small = _shrink(image, max(1, round(width / factor)), max(1, round(height / factor)))
+    if small.shape == image.shape:
+        return small
+    method = _INTERPOLATIONS[interpolation]
+    return _pixels(cv2.resize(small, (width, height), interpolation=method))
 
 
 def as_generator(random_state: Any) -> np.random.Generator:

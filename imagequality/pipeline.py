@@ -16,14 +16,18 @@ from ._base import N_JOBS, BaseComposition, takes_images, validate_parameters
 from ._plan import removal_plan
 from .detectors import (
     BlurDetector,
+    CompressionDetector,
     DarkDetector,
+    ExposureDetector,
     GrayscaleDetector,
     InvalidImageDetector,
     IssueDetector,
     LightDetector,
     LowInformationDetector,
+    NoiseDetector,
     OddAspectRatioDetector,
     OddSizeDetector,
+    PixelationDetector,
 )
 from .detectors._base import find_table, plain_columns
 from .duplicates import ExactDuplicateDetector, NearDuplicateDetector
@@ -46,10 +50,11 @@ def default_detectors() -> NamedDetectors:
     """Return the detectors of ``QualityPipeline()``, each named by its issue, causes first.
 
     A flaw may set off other detectors too: a tiny image holds little information, a dark or an
-    overexposed one uses few levels and has no edges left, a thumbnail on a canvas looks
-    blurry. The order is that of causes, so that an image's first issue names what is wrong:
-    unreadable; odd size; dark; light; low information; blurry; odd aspect ratio; grayscale;
-    exact duplicates; near duplicates.
+    overexposed one uses few levels and has no edges left, strong compression leaves few
+    levels, a thumbnail on a canvas looks blurry and has a grid, a blurry image lacks the detail
+    of its resolution. The order is that of causes, so that an image's first issue names what
+    is wrong: unreadable; odd size; dark; light; noisy; low information; compressed; blurry;
+    pixelated; badly exposed; odd aspect ratio; grayscale; exact duplicates; near duplicates.
 
     Returns
     -------
@@ -67,8 +72,12 @@ def default_detectors() -> NamedDetectors:
         OddSizeDetector(),
         DarkDetector(),
         LightDetector(),
+        NoiseDetector(),
         LowInformationDetector(),
+        CompressionDetector(),
         BlurDetector(),
+        PixelationDetector(),
+        ExposureDetector(),
         OddAspectRatioDetector(),
         GrayscaleDetector(),
         ExactDuplicateDetector(),

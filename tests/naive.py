@@ -412,3 +412,98 @@ def neighbour_score(vector, others, n_neighbors):
     """1 − half the mean cosine distance to the nearest of other vectors."""
     nearest = sorted(cosine(vector, other) for other in others)[:n_neighbors]
     return 1 - math.fsum(nearest) / len(nearest) / 2
+
+
+# --- signal: noise, compression, pixelation ------------------------------------------------------
+
+
+def noise_sigma(rgb):
+    """Immerkær's mask block by block, on an image whose sides are multiples of 8."""
+    green = rgb[..., 1].astype(float)
+    mirrored = np.pad(green, 1, mode="reflect")
+    height, width = green.shape
+    sigmas, shot_sigmas = [], []
+    for top in range(0, height, 8):
+        for left in range(0, width, 8):
+            responses, values = [], []
+            for y in range(top, top + 8):
+                for x in range(left, left + 8):
+                    near = mirrored[y : y + 3, x : x + 3]
+                    corners = near[0, 0] + near[0, 2] + near[2, 0] + near[2, 2]
+                    edges = near[0, 1] + near[1, 0] + near[1, 2] + near[2, 1]
+                    responses.append(abs(corners - 2 * edges + 4 * near[1, 1]))
+                    values.append(near[1, 1])
+            if sum(value in (0, 255) for value in values) > 0.05 * 64:
+                continue
+            sigma = math.sqrt(math.pi / 2) / 6 * sum(responses) / 64
+            sigmas.append(sigma)
+            shot_sigmas.append(sigma * math.sqrt(127.5 / max(sum(values) / 64, 8)))
+    return 4 / 3 * max(float(np.quantile(sigmas, 0.02)), float(np.quantile(shot_sigmas, 0.02)))
+
+
+def blockiness(grey):
+    """Log ratios position by position, of an image of at most 32 strips along each axis."""
+    best = []
+    for picture in (grey.astype(float), grey.T.astype(float)):
+        height, width = picture.shape
+        by_phase = {phase: [] for phase in range(8)}
+        for top in range(0, height - 7, 8):
+            strip = picture[top : top + 8]
+
+            def jump(x, strip=strip):  # between the columns x - 1 and x
+                steps = [strip[:, x + k] - strip[:, x + k - 1] for k in (-1, 0, 1)]
+                return float(np.abs(steps[1] - (steps[0] + steps[2]) / 2).mean())
+
+            for x in range(8, width - 7):
+                left = sum(jump(x - k) for k in (2, 3, 4, 5, 6)) / 5
+                right = sum(jump(x + k) for k in (2, 3, 4, 5, 6)) / 5
+                if jump(x) + (left + right) / 2 < 1:
+                    continue
+                ratio = math.log(jump(x) + 0.5)
+                ratio -= (math.log(left + 0.5) + math.log(right + 0.5)) / 2
+                by_phase[x % 8].append(ratio)
+        candidates = [
+            (float(np.mean(ratios)), float(np.std(ratios)) / math.sqrt(len(ratios)))
+            for ratios in by_phase.values()
+            if len(ratios) > 1
+        ]
+        best.append(max(candidates, key=lambda c: c[0] - 2 * c[1], default=(0.0, 0.0)))
+    mean = sum(m for m, _ in best) / 2
+    error = math.sqrt(sum(e**2 for _, e in best)) / 2
+    return max(0.0, mean - 2 * error)
+
+
+def spectral_extent(grey):
+    """By the definition of the discrete Fourier transform, with every segment of 32 pixels."""
+    window = [0.5 - 0.5 * math.cos(2 * math.pi * n / 31) for n in range(32)]
+    total = np.zeros(17)
+    for picture in (grey.astype(float), grey.T.astype(float)):
+        segments = [
+            row[start : start + 32] for row in picture for start in range(0, len(row) - 31, 32)
+        ]
+        for k in range(17):
+            wave = np.exp(-2j * math.pi * k * np.arange(32) / 32)
+            powers = [abs(np.sum((s - s.mean()) * window * wave)) ** 2 for s in segments]
+            total[k] += np.mean(powers) / sum(w**2 for w in window)
+    weighted = [
+        max(total[k] - 4 / 12, 0) * 4 * math.sin(math.pi / 2 * k / 16) ** 2 for k in range(17)
+    ]
+    goal, below = 0.95 * sum(weighted), 0.0
+    for k in range(17):
+        if below + weighted[k] >= goal:
+            return (k - 1 + (goal - below) / weighted[k]) / 16
+        below += weighted[k]
+    raise AssertionError("unreachable")
+
+
+# --- perturbations: light ------------------------------------------------------------------------
+
+
+def expose(value, ev):
+    """One sRGB value after 2 ** ev times the light."""
+    encoded = value / 255
+    linear = encoded / 12.92 if encoded <= 0.04045 else ((encoded + 0.055) / 1.055) ** 2.4
+    linear = min(1.0, linear * 2**ev)
+    if linear <= 0.0031308:
+        return 255 * 12.92 * linear
+    return 255 * (1.055 * linear ** (1 / 2.4) - 0.055)

@@ -27,6 +27,8 @@ DETECTORS = [cls() for cls in all_detectors()] + [
     iq.BlurDetector(method="cleanvision"),
     iq.BlurDetector(method="fastdup"),
     iq.LowInformationDetector(method="cleanvision"),
+    iq.CompressionDetector(method="jpeg_quality"),
+    iq.ResolutionDetector(min_side=24, min_pixels=1000),
     iq.OddSizeDetector(method="cleanvision"),
     iq.NearDuplicateDetector(method="identical", hash="phash"),
     iq.NearDuplicateDetector(method="complete_linkage", hash="dhash_256", views="all"),

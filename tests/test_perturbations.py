@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import naive
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,13 +8,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from imagequality.perturbations import (
+    add_noise,
     adjust_brightness,
+    adjust_exposure,
     as_generator,
     blur,
+    compress_jpeg,
     crop_to_strip,
     downscale,
     low_information,
     near_duplicate,
+    pixelate,
     to_grayscale,
 )
 
@@ -27,6 +32,14 @@ EVERY = {
     "downscale_to_itself": lambda image: downscale(image, np.shape(image)[1::-1]),
     "to_grayscale": to_grayscale,
     "low_information": low_information,
+    "add_noise": lambda image: add_noise(image, 20, random_state=0),
+    "add_noise_shot": lambda image: add_noise(image, 20, "shot", random_state=0),
+    "add_noise_nothing": lambda image: add_noise(image, 0, "shot"),
+    "adjust_exposure": lambda image: adjust_exposure(image, 1.5),
+    "compress_jpeg": lambda image: compress_jpeg(image, 30),
+    "pixelate": lambda image: pixelate(image, 3),
+    "pixelate_bicubic": lambda image: pixelate(image, 2.5, "bicubic"),
+    "pixelate_nothing": lambda image: pixelate(image, 1),
     "near_duplicate": lambda image: near_duplicate(image, hue=True, random_state=0),
 }
 CHANGES_SIZE = {
@@ -120,6 +133,18 @@ def test_anything_but_an_rgb_uint8_array_is_refused(perturb, image, error):
         (lambda x: near_duplicate(x, strength=None), TypeError, "strength"),
         (lambda x: near_duplicate(x, random_state="a"), ValueError, "random_state"),
         (lambda x: near_duplicate(x, random_state=-1), ValueError, "random_state"),
+        (lambda x: add_noise(x, -1), ValueError, "sigma must .* at least 0"),
+        (lambda x: add_noise(x, "5"), TypeError, "sigma"),
+        (lambda x: add_noise(x, 5, "pink"), ValueError, "kind must be one of gaussian, shot"),
+        (lambda x: add_noise(x, 5, random_state="a"), ValueError, "random_state"),
+        (lambda x: adjust_exposure(x, 17), ValueError, "ev must .* from -16 to 16"),
+        (lambda x: adjust_exposure(x, None), TypeError, "ev"),
+        (lambda x: compress_jpeg(x, 0), ValueError, "quality must be at least 1"),
+        (lambda x: compress_jpeg(x, 96), ValueError, "quality must be at most 95"),
+        (lambda x: compress_jpeg(x, 50.0), TypeError, "quality"),
+        (lambda x: compress_jpeg(np.repeat(x, 8200, 0), 50), ValueError, "65500"),
+        (lambda x: pixelate(x, 0.5), ValueError, "factor must .* at least 1"),
+        (lambda x: pixelate(x, 2, "cubic"), ValueError, "interpolation must be one of nearest"),
     ],
 )
 def test_a_bad_parameter_is_named(call, error, message):
@@ -281,6 +306,66 @@ def naive_near_duplicate(image, strength, random_state):
     pixels = np.clip(mean + contrast * (pixels - mean), 0, 255)
     grey = (pixels * weights).sum(axis=2, keepdims=True)
     return np.clip(grey + saturation * (pixels - grey), 0, 255)
+
+
+@given(value=st.integers(0, 255), ev=st.floats(-8, 8))
+def test_exposure_multiplies_light(value, ev):
+    image = np.full((1, 1, 3), value, dtype=np.uint8)
+    assert abs(int(adjust_exposure(image, ev)[0, 0, 0]) - naive.expose(value, ev)) <= 0.5 + 1e-6
+
+
+def test_no_exposure_changes_nothing_and_there_and_back_loses_only_what_was_clipped():
+    image = noise(20, 20)
+    np.testing.assert_array_equal(adjust_exposure(image, 0), image)
+    back = adjust_exposure(adjust_exposure(image, 1), -1)
+    kept = adjust_exposure(image, 1) < 255
+    assert np.abs(back.astype(int) - image)[kept].max() <= 1
+
+
+@pytest.mark.parametrize("level", [40, 128, 220])
+@pytest.mark.parametrize("sigma", [1, 4, 10])
+@pytest.mark.parametrize("kind", ["gaussian", "shot"])
+def test_noise_has_the_documented_mean_and_deviation(kind, sigma, level):
+    noisy = add_noise(np.full((200, 200, 3), level, dtype=np.uint8), sigma, kind, random_state=0)
+    expected = sigma if kind == "gaussian" else sigma * np.sqrt(level / 127.5)
+    assert noisy.mean() == pytest.approx(level, abs=0.2)
+    assert noisy.std() == pytest.approx(np.sqrt(expected**2 + 1 / 12), rel=0.03)
+
+
+def test_noise_is_independent_reproducible_and_absent_from_black_if_it_is_that_of_light():
+    flat = np.full((100, 100, 3), 128, dtype=np.uint8)
+    noisy = add_noise(flat, 10, random_state=3)
+    np.testing.assert_array_equal(noisy, add_noise(flat, 10, random_state=3))
+    assert (noisy != add_noise(flat, 10, random_state=4)).any()
+    correlation = np.corrcoef(noisy.reshape(-1, 3).T) - np.eye(3)
+    assert np.abs(correlation).max() < 0.05
+    assert not add_noise(np.zeros_like(flat), 10, "shot", random_state=0).any()
+    np.testing.assert_array_equal(add_noise(flat, 1e-9, "shot", random_state=0), flat)
+
+
+def test_a_lower_quality_is_further_from_the_original():
+    image = blur(noise(64, 64), "gaussian", 5)
+    errors = [np.abs(compress_jpeg(image, q).astype(int) - image).mean() for q in (95, 60, 20, 5)]
+    assert (np.diff(errors) > 0).all()
+
+
+@pytest.mark.parametrize("factor", [2, 4, 8])
+def test_pixelated_blocks_have_the_mean_of_what_they_cover(factor):
+    image = noise(32, 48)
+    result = pixelate(image, factor)
+    shape = 32 // factor, factor, 48 // factor, factor, 3
+    blocks = image.reshape(shape).astype(float).mean(axis=(1, 3))
+    assert np.abs(result[::factor, ::factor] - blocks).max() <= 0.5 + 1e-6
+    np.testing.assert_array_equal(
+        result, result[::factor, ::factor].repeat(factor, 0).repeat(factor, 1)
+    )
+
+
+def test_bicubic_enlargement_keeps_the_mean_and_repeats_nothing():
+    image = noise(64, 64)
+    result = pixelate(image, 4, "bicubic")
+    assert result.mean() == pytest.approx(image.mean(), abs=1)
+    assert (np.diff(result.astype(int), axis=1) != 0).mean() > 0.5
 
 
 @pytest.mark.parametrize("strength", [0.2, 0.5, 1.0])

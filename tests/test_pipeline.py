@@ -54,6 +54,7 @@ def test_default_columns_are_those_the_default_pipeline_needs():
         column for _, detector in iq.default_detectors() for column in detector._columns()
     } - {"valid"}
     facts = {"format", "mode", "file_size", "width", "height", "size", "aspect_ratio"}
+    facts.add("jpeg_quality")
     percentiles = {column for column in DEFAULT_COLUMNS if column.startswith("brightness_perc_")}
     assert needed <= set(DEFAULT_COLUMNS)
     assert set(DEFAULT_COLUMNS) == needed | facts | percentiles

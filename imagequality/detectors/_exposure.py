@@ -1,4 +1,4 @@
-"""Too light, too dark."""
+"""Too light, too dark, badly exposed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted
 
 from .._base import Options, StrOptions
 from ..measurements import Column
@@ -116,10 +117,24 @@ class LightDetector(IssueDetector):
         if self.method != "clipping":
             (column,) = self._columns()
             return 1 - table[column].to_numpy()
-        clipped, bright, dark_end = (table[column].to_numpy() for column in self._columns())
-        # A clipped pixel is bright, so where nothing is bright the quotient is 0 over 1.
-        piled_up = np.sqrt(clipped) * clipped / np.where(bright == 0, 1, bright)
-        return np.minimum(1 - piled_up, 2 * (1 - dark_end)).clip(0, 1)
+        return 1 - _overexposure(table)
+
+
+def _overexposure(table: pd.DataFrame) -> NDArray[np.float64]:
+    """Highlights piled up at the end of the scale, or shadows far from its beginning; 0 to 1."""
+    clipped, bright, dark_end = (
+        table[column].to_numpy()
+        for column in ("clipped_share", "bright_share", "brightness_perc_5")
+    )
+    # A clipped pixel is bright, so where nothing is bright the quotient is 0 over 1.
+    piled_up = np.sqrt(clipped) * clipped / np.where(bright == 0, 1, bright)
+    return np.maximum(piled_up, 2 * dark_end - 1).clip(0, 1)
+
+
+def _underexposure(table: pd.DataFrame) -> NDArray[np.float64]:
+    """Highlights far from the end of the scale, and more so with crushed shadows; 0 to 1."""
+    crushed, light_end = (table[column].to_numpy() for column in ("crushed_share", "value_perc_99"))
+    return 1 - light_end * (1 - crushed * (1 - light_end))
 
 
 class DarkDetector(IssueDetector):
@@ -199,3 +214,95 @@ class DarkDetector(IssueDetector):
 
     def _score(self, table: pd.DataFrame) -> ArrayLike:
         return table[self._column_of[self.method]].to_numpy()
+
+
+class ExposureDetector(IssueDetector):
+    """Find images exposed too long or too short: clipped at one end, empty at the other.
+
+    The score is 1 − max(o, u), of overexposure and underexposure.
+
+    o = max(√c · c/b, 2p − 1): c is the share of clipped pixels (max(R, G, B) = 255), b that
+    of bright ones (≥ 192), p the 5th percentile of perceived brightness. It grows as the
+    highlights pile up at the end of the scale, or as its lower half stays empty.
+
+    u = 1 − t · (1 − s · (1 − t)): t is the 99th percentile of max(R, G, B) / 255, s the share
+    of crushed pixels (max(R, G, B) ≤ 4). It grows as the top of the scale stays empty; crushed
+    shadows add to it so far as it does, so that a black background behind a lit subject counts
+    for nothing.
+
+    It asks whether range was lost, at milder limits than :class:`DarkDetector` and
+    :class:`LightDetector`, which ask whether anything can be seen; a dark or light image is
+    badly exposed too.
+
+    Parameters
+    ----------
+    threshold : ThresholdSelector, float or None, default=None
+        None is :class:`AutoThreshold` between 0.38 (three stops too few) and 0.70.
+
+    Attributes
+    ----------
+    threshold_ : float
+    selector_ : ThresholdSelector
+    classes_ : ndarray of shape (2,)
+
+    Notes
+    -----
+    Known failures: night and fog are dull by nature; an object cut out on pure white (255)
+    is clipped as far as the background reaches; an image of dark things overexposed by two
+    stops may clip nothing.
+
+    References
+    ----------
+    This library's own; the quantities are those of a camera's histogram display (clipped
+    shadows and highlights, unused range).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from imagequality import ExposureDetector
+    >>> from imagequality.perturbations import adjust_exposure
+    >>> ramp = np.tile(np.arange(256, dtype=np.uint8), (64, 1))[..., None].repeat(3, 2)
+    >>> images = [ramp, adjust_exposure(ramp, -4), adjust_exposure(ramp, 4)]
+    >>> detector = ExposureDetector().fit(images)
+    >>> detector.predict(images)
+    array([0, 1, 1])
+    >>> detector.sides(images).tolist()
+    [None, 'under', 'over']
+    """
+
+    issue = "badly_exposed"
+    columns = (
+        "clipped_share",
+        "bright_share",
+        "brightness_perc_5",
+        "crushed_share",
+        "value_perc_99",
+    )
+    validation_limit: ClassVar[float] = 0.64  # of one image, without a collection
+
+    def sides(self, X: Any) -> NDArray[np.object_]:
+        """Say on which side the flagged images are badly exposed.
+
+        Parameters
+        ----------
+        X : collection of images, or measurement table
+
+        Returns
+        -------
+        sides : ndarray of shape (n,), object
+            ``"over"``, ``"under"``, or None where the image is not flagged.
+        """
+        check_is_fitted(self, "threshold_")
+        table = self._table(X)
+        plain = self._plain(table)
+        flagged = self._flags(self._scores(table)) == 1
+        is_over = _overexposure(plain) > _underexposure(plain)
+        sides = np.where(is_over, "over", "under").astype(object)
+        sides[~flagged] = None
+        return sides
+
+    def _limits(self) -> tuple[float, float]:
+        return 0.38, 0.70
+
+    def _score(self, table: pd.DataFrame) -> ArrayLike:
+        return 1 - np.maximum(_overexposure(table), _underexposure(table))

@@ -1,8 +1,8 @@
-"""Odd size, odd aspect ratio."""
+"""Odd size, odd aspect ratio, low resolution."""
 
 from __future__ import annotations
 
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from .._base import Interval, StrOptions
-from ..thresholds import ThresholdSelector
+from ..thresholds import FixedThreshold, ThresholdSelector
 from ._base import IssueDetector
 
 
@@ -147,3 +147,78 @@ class OddAspectRatioDetector(IssueDetector):
 
     def _score(self, table: pd.DataFrame) -> ArrayLike:
         return table["aspect_ratio"].to_numpy()
+
+
+class ResolutionDetector(IssueDetector):
+    """Find images with fewer pixels than are needed.
+
+    The score is min(1, shorter side / ``min_side``, √(pixels / ``min_pixels``)): 1 where the
+    need is met, 0.5 where the sides are half of what is needed. It does not depend on
+    the collection; :class:`OddSizeDetector` compares images with each other.
+
+    Parameters
+    ----------
+    min_side : int or None, default=32
+        Shorter side that is needed, in pixels: the input size of the network, say. None: no
+        need. Below 32 pixels little that this library measures can be trusted.
+    min_pixels : int or None, default=None
+        Number of pixels that is needed. None: no need.
+    threshold : ThresholdSelector, float or None, default=None
+        None is 1.0: what falls short of the need is flagged. 0.5 allows half of it.
+
+    Attributes
+    ----------
+    threshold_ : float
+    selector_ : ThresholdSelector
+    classes_ : ndarray of shape (2,)
+
+    Notes
+    -----
+    It counts pixels, real or not: for a small image that was enlarged, see
+    :class:`PixelationDetector`. It is no default detector, since the need is the user's.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from imagequality import ResolutionDetector
+    >>> images = [np.zeros((224, 300, 3), np.uint8), np.zeros((112, 300, 3), np.uint8)]
+    >>> detector = ResolutionDetector(min_side=224).fit(images)
+    >>> detector.score_samples(images), detector.predict(images)
+    (array([1. , 0.5]), array([0, 1]))
+    """
+
+    issue = "low_resolution"
+    columns = ("width", "height")
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **IssueDetector._parameter_constraints,
+        "min_side": [None, Interval(Integral, 1, None, closed="left")],
+        "min_pixels": [None, Interval(Integral, 1, None, closed="left")],
+    }
+    validation_limit: ClassVar[float] = 1.0  # of one image, without a collection
+
+    def __init__(
+        self,
+        min_side: int | None = 32,
+        *,
+        min_pixels: int | None = None,
+        threshold: ThresholdSelector | float | None = None,
+    ) -> None:
+        self.min_side = min_side
+        self.min_pixels = min_pixels
+        self.threshold = threshold
+
+    def _default_threshold(self) -> ThresholdSelector:
+        return FixedThreshold(1.0)
+
+    def _limits(self) -> tuple[float, float]:
+        return 1.0, 1.0
+
+    def _score(self, table: pd.DataFrame) -> ArrayLike:
+        width, height = table["width"].to_numpy(), table["height"].to_numpy()
+        score = np.where(np.isnan(width), np.nan, 1.0)
+        if self.min_side is not None:
+            score = np.minimum(score, np.minimum(width, height) / self.min_side)
+        if self.min_pixels is not None:
+            score = np.minimum(score, np.sqrt(width * height / self.min_pixels))
+        return score

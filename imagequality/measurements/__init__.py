@@ -16,6 +16,7 @@ from ._columns import (
     column_name,
     holds_vectors,
 )
+from ._compression import blockiness, jpeg_quality
 from ._content import channels_identical, entropy
 from ._descriptor import CROP, CROPS, descriptor, descriptor_crops, descriptor_views
 from ._embedding import Embedding
@@ -25,6 +26,7 @@ from ._exposure import (
     mean_intensity,
     value_percentiles,
     value_share,
+    value_shares,
 )
 from ._geometry import aspect_ratio, size
 from ._hashes import (
@@ -39,6 +41,8 @@ from ._hashes import (
     pixel_digest,
     whash,
 )
+from ._noise import noise_sigma
+from ._pixelation import block_repetition, spectral_extent
 from ._pixels import channel_histograms, to_grey
 from ._scan import Measurer, measure
 from ._sharpness import cleanvision_blurriness, edge_frequency, laplacian_variance
@@ -62,6 +66,8 @@ __all__ = [
     "View",
     "ahash",
     "aspect_ratio",
+    "block_repetition",
+    "blockiness",
     "brightness_percentiles",
     "channel_histograms",
     "channels_identical",
@@ -77,17 +83,21 @@ __all__ = [
     "hash_contrast",
     "hash_of_views",
     "holds_vectors",
+    "jpeg_quality",
     "laplacian_variance",
     "low_frequencies",
     "mean_brightness",
     "mean_intensity",
     "measure",
+    "noise_sigma",
     "phash",
     "phash_of_views",
     "pixel_digest",
     "size",
+    "spectral_extent",
     "to_grey",
     "value_percentiles",
     "value_share",
+    "value_shares",
     "whash",
 ]

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..images import DecodedImage, RGBArray
-from . import _content, _exposure, _geometry, _hashes, _sharpness
+from . import (
+    _compression,
+    _content,
+    _exposure,
+    _geometry,
+    _hashes,
+    _noise,
+    _pixelation,
+    _sharpness,
+)
 from ._descriptor import descriptor, descriptor_crops, descriptor_with_crops
 from ._embedding import Embedding, Vector
 from ._pixels import Pixels
@@ -69,6 +79,7 @@ def holds_vectors(column: Column) -> bool:
 
 
 BRIGHT = 192  # three quarters of the range: where highlights begin
+CRUSHED = 4  # up to this level, 1.6 % of the range, shadows hold no detail
 
 
 _Measure = Callable[[DecodedImage, Pixels], Sequence[Value]]
@@ -108,6 +119,16 @@ def _brightness(image: DecodedImage, pixels: Pixels) -> Sequence[Value]:
 def _descriptor_and_crops(image: DecodedImage, pixels: Pixels) -> Sequence[Value]:
     whole, crops = descriptor_with_crops(pixels.rgb)
     return whole.copy(), crops.flatten()  # either column can be dropped without the other
+
+
+def _ends_of_the_scale(image: DecodedImage, pixels: Pixels) -> Sequence[Value]:
+    clipped, bright, visible = _exposure.value_shares(pixels.rgb, [255, BRIGHT, CRUSHED + 1])
+    return clipped, bright, 1 - visible
+
+
+def _quality_of_file(image: DecodedImage, pixels: Pixels) -> Sequence[Value]:
+    table = image.luminance_table
+    return (math.nan if table is None else _compression.jpeg_quality(table),)
 
 
 _HASH_FUNCTIONS = {
@@ -161,12 +182,17 @@ _GROUPS = (
         ("value_perc_99",),
         lambda image, pixels: _exposure.value_percentiles(pixels.rgb, [99]).tolist(),
     ),
+    _Group(("clipped_share", "bright_share", "crushed_share"), _ends_of_the_scale),
+    _Group(("noise_sigma",), lambda image, pixels: (_noise.noise_sigma(pixels.rgb),)),
+    _Group(("blockiness",), lambda image, pixels: (_compression.blockiness(pixels.grey),)),
+    _Group(("jpeg_quality",), _quality_of_file),
     _Group(
-        ("clipped_share", "bright_share"),
-        lambda image, pixels: (
-            _exposure.value_share(pixels.rgb, 255),
-            _exposure.value_share(pixels.rgb, BRIGHT),
-        ),
+        ("block_repetition",),
+        lambda image, pixels: (_pixelation.block_repetition(pixels.grey),),
+    ),
+    _Group(
+        ("spectral_extent",),
+        lambda image, pixels: (_pixelation.spectral_extent(pixels.grey),),
     ),
     _Group(
         ("edge_frequency",),
@@ -222,6 +248,7 @@ DEFAULT_COLUMNS = (
     "format",
     "mode",
     "file_size",
+    "jpeg_quality",
     "width",
     "height",
     "size",
@@ -230,6 +257,11 @@ DEFAULT_COLUMNS = (
     "value_perc_99",
     "clipped_share",
     "bright_share",
+    "crushed_share",
+    "noise_sigma",
+    "blockiness",
+    "block_repetition",
+    "spectral_extent",
     "edge_frequency",
     "entropy",
     "channels_identical",

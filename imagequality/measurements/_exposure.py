@@ -112,8 +112,30 @@ def value_share(rgb: RGBArray, level: int) -> float:
     >>> value_share(image, 255), value_share(image, 100)
     (0.25, 1.0)
     """
+    return value_shares(rgb, [level])[0]
+
+
+def value_shares(rgb: RGBArray, levels: Sequence[int]) -> list[float]:
+    """Shares of the pixels whose value max(R, G, B) reaches each of several levels.
+
+    Parameters
+    ----------
+    rgb : ndarray of shape (h, w, 3), uint8
+    levels : sequence of int
+        In 0 … 255.
+
+    Returns
+    -------
+    shares : list of float in [0, 1]
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> value_shares(np.full((2, 2, 3), 100, np.uint8), [100, 101])
+    [1.0, 0.0]
+    """
     counts = _value_counts(rgb)
-    return float(counts[level:].sum() / counts.sum())
+    return [float(counts[level:].sum() / counts.sum()) for level in levels]
 
 
 def mean_brightness(histogram: NDArray[np.int64]) -> float:

@@ -110,7 +110,7 @@ def test_one_row_per_input_in_order(mixed):
             assert row["reason"] == ""
             assert row["pixel_digest"] == pixel_digest(load_image(reference))
             assert row["phash"] == phash(to_grey(load_image(reference)))
-            assert row.drop(["format", "file_size"]).notna().all()
+            assert row.drop(["format", "file_size", "jpeg_quality"]).notna().all()
         else:
             assert row["reason"]
             assert row.drop(["valid", "reason"]).isna().all()
