@@ -8,7 +8,7 @@ Every image is measured as an ``(h, w, 3)`` uint8 RGB array. It is made so:
 what comes in                    what becomes of it
 ===============================  ==============================================================
 EXIF orientation                 applied; a corrupt EXIF block is ignored
-alpha (RGBA, LA, palette, tRNS)  composited over white
+alpha (RGBA, LA, palette, tRNS)  composited over white; over black what would vanish on white
 CMYK, YCbCr, Lab, HSV            converted by Pillow, without a colour profile
 palette, 1 bit                   looked up; 0 and 1 become 0 and 255
 16-bit grey, uint16 arrays       divided by 257 and rounded (full scale 65535)
@@ -69,6 +69,7 @@ Twice the number at which Pillow begins to warn, which is where Pillow itself re
 """
 
 BACKGROUND = (255, 255, 255)
+INK_BACKGROUND = (0, 0, 0)  # for what would vanish on white
 """RGB colour that transparent images are composited over."""
 
 RGBArray = NDArray[np.uint8]
@@ -582,10 +583,24 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "La":  # Pillow has no other way out of it
         image = image.convert("LA")
     if image.has_transparency_data:
-        opaque = Image.new("RGBA", image.size, (*BACKGROUND, 255))
-        opaque.alpha_composite(image.convert("RGBA"))
-        return opaque.convert("RGB")
+        return _over_background(image.convert("RGBA"))
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _over_background(image: Image.Image) -> Image.Image:
+    """Composite over white, or over black where white would hide a white drawing."""
+    shown = _composite(image, BACKGROUND)
+    least_alpha, most_alpha = image.getchannel("A").getextrema()
+    drawn = least_alpha != most_alpha
+    if drawn and not np.ptp(np.asarray(shown), axis=(0, 1)).any():
+        return _composite(image, INK_BACKGROUND)
+    return shown
+
+
+def _composite(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
+    opaque = Image.new("RGBA", image.size, (*background, 255))
+    opaque.alpha_composite(image)
+    return opaque.convert("RGB")
 
 
 def _grey_image(grey: NDArray[np.uint8]) -> Image.Image:

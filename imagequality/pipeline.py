@@ -433,7 +433,7 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, BaseComposition):
                     "primary_count": int((primary == name).sum()),
                     "threshold": detector.threshold_,
                     "score": getattr(detector, "method", ""),
-                    "method": _describe(detector.selector_),
+                    "method": getattr(detector, "reason_", "") or _describe(detector.selector_),
                 }
             )
         reason = table["reason"].fillna("").to_numpy(dtype=object)

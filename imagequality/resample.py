@@ -11,6 +11,7 @@ from sklearn.utils import check_consistent_length
 from ._base import safe_indexing, takes_images, validate_parameters
 from .detectors import IssueDetector
 from .duplicates import NearDuplicateDetector
+from .duplicates._base import DuplicateDetectorBase
 from .pipeline import QualityPipeline
 
 
@@ -144,6 +145,10 @@ class DropDuplicates(DropFlagged):
     >>> labels
     ['a', 'b']
     """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "detector": [None, DuplicateDetectorBase]
+    }
 
     def _default(self) -> Any:
         return NearDuplicateDetector()

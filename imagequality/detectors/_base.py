@@ -467,6 +467,11 @@ def _plain_vectors(column: pd.Series) -> NDArray[Any]:
                 f"the measurement table's column {column.name!r} must hold arrays of one "
                 f"length, got {length} and {len(vector)}"
             )
+        if not np.isfinite(vector).all():
+            raise ValueError(
+                f"the measurement table's column {column.name!r} must hold finite vectors; that of "
+                f"row {position} holds NaN or infinity"
+            )
         values[position] = vector
     return values
 

@@ -15,7 +15,7 @@ from ..detectors import IssueDetector
 from ..measurements import Column
 from ..thresholds import FixedThreshold, ThresholdSelector
 from ._clusters import describe_clusters, minimum_spanning_forest
-from ._contents import Contents
+from ._contents import Contents, cross_row_pairs
 from ._keep import Keep, kept_of_groups
 from ._neighbours import Pairs
 
@@ -231,18 +231,12 @@ def _pairs_table(contents: Contents, links: Links) -> pd.DataFrame:
 
 def _expanded(kind: str, pairs: Pairs, new: Contents, fitted: Contents) -> pd.DataFrame:
     """Turn links of new items to fitted ones into links of rows."""
-    rows = [
-        (i, j, distance)
-        for new_item, item, distance in zip(*pairs, strict=True)
-        for i in new.rows(new_item)
-        for j in fitted.rows(item)
-    ]
-    i, j, distance = zip(*rows, strict=True) if rows else ((), (), ())
+    i, j, distance = cross_row_pairs(pairs, new, fitted)
     return pd.DataFrame(
         {
-            "i": np.array(i, dtype=np.int64),
-            "j": np.array(j, dtype=np.int64),
-            "distance": np.array(distance, dtype=np.float64),
+            "i": i,
+            "j": j,
+            "distance": distance.astype(np.float64),
             "kind": pd.Series([kind] * len(i), dtype=object),  # pandas 3 makes str of an array
         }
     )

@@ -92,16 +92,24 @@ class Contents:
 
     def row_pairs(self, pairs: Pairs) -> Pairs:
         """Turn pairs of items into pairs of rows: each copy of one with each of the other."""
-        left, right = self.copies[pairs.i], self.copies[pairs.j]
-        number = left * right
-        if number.sum() > MOST_PAIRS:
-            warn_of_many()
-            return _ordered(self.first_row[pairs.i], self.first_row[pairs.j], pairs.distance)
-        pair = np.repeat(np.arange(len(number)), number)
-        within = np.arange(len(pair)) - np.repeat(np.cumsum(number) - number, number)
-        i = self._rows[self._start[pairs.i][pair] + within // right[pair]]
-        j = self._rows[self._start[pairs.j][pair] + within % right[pair]]
-        return _ordered(i, j, pairs.distance[pair])
+        return _ordered(*cross_row_pairs(pairs, self, self))
+
+
+def cross_row_pairs(pairs: Pairs, left: Contents, right: Contents) -> Pairs:
+    """Turn pairs of items of two collections into pairs of rows: each copy with each copy.
+
+    Of more than :data:`MOST_PAIRS` only the first copies are paired, with a warning.
+    """
+    copies = right.copies[pairs.j]
+    number = left.copies[pairs.i] * copies
+    if number.sum() > MOST_PAIRS:
+        warn_of_many()
+        return Pairs(left.first_row[pairs.i], right.first_row[pairs.j], pairs.distance)
+    pair = np.repeat(np.arange(len(number)), number)
+    within = np.arange(len(pair)) - np.repeat(np.cumsum(number) - number, number)
+    i = left._rows[left._start[pairs.i][pair] + within // copies[pair]]
+    j = right._rows[right._start[pairs.j][pair] + within % copies[pair]]
+    return Pairs(i, j, pairs.distance[pair])
 
 
 def _ordered(i: NDArray[np.int64], j: NDArray[np.int64], distance: NDArray[np.float64]) -> Pairs:

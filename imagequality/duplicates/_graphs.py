@@ -23,12 +23,15 @@ from ._vectors import count_crop_pairs, crop_distances, iter_crop_pairs
 
 Array = NDArray[Any]
 
+LEAST_CONTRAST = 2.0  # grey levels; below it hashes and gradients are rounding noise
+
 VIEWS_OPTIONS = [StrOptions({"identity", "mirror", "all"})]
 
 # The largest distance that is chosen for so many hashes, as a share of their bits.
-_REACH = ((20_000, 1 / 4), (200_000, 5 / 32), (np.inf, 1 / 8))
+_REACH = ((20_000, 5 / 16), (200_000, 5 / 32), (np.inf, 1 / 8))
 # A sample of rows is compared with all others: so many comparisons, but not fewer rows than this.
 _COMPARISONS, _FEWEST_SAMPLED = 400_000_000, 1_000
+_CAUTION = 12  # the fallback is divided by it where images resemble each other by nature
 _MOST_DECOYS = 0.03  # decoys as a share of the pairs found, where nothing else is known
 
 _CLOCKWISE, _COUNTERCLOCKWISE = 5, 6  # in VIEWS
@@ -92,8 +95,8 @@ class HammingMetric:
     def reach(self, n: int) -> float | None:
         """Return the largest distance that may be chosen for ``n`` items.
 
-        Halfway to the distance of unrelated hashes is far enough, and further out the images of
-        a large collection cannot be searched in good time.
+        Two thirds of the way to unrelated hashes is far enough, and so far out a large collection
+        cannot be searched in good time.
         """
         share = next(share for most, share in _REACH if n <= most)
         return float(round(share * self.n_bits))
@@ -243,14 +246,27 @@ class Features:
         -------
         counts : ndarray of shape (n_grid,), float
             Each pair is measured in both directions and counts half for each. Of a large
-            collection, estimated from the pairs of a sample of images with all others.
+            collection, estimated from the pairs of a sample of images with all others; of
+            another view, without the images that look the same in it, which would show copies.
         """
         if number not in self._counts:
-            others = self.views[number] if number else None
-            counts = self.metric.counts(self.views[0], self._sample, others)
-            share = len(self._sample) / len(self)
+            own, others, sample = self.views[0], None, self._sample
+            if number:
+                others = self.views[number]
+                changed = self._changed(number)
+                if 2 * np.count_nonzero(changed) > len(self):  # else there is no judging by it
+                    sample = (np.cumsum(changed) - 1)[sample[changed[sample]]]
+                    own, others = own[changed], others[changed]
+            counts = self.metric.counts(own, sample, others)
+            share = len(sample) * len(own) / len(self) ** 2
             self._counts[number] = np.cumsum(counts, dtype=np.float64) / (2 * share)
         return self._counts[number]
+
+    def _changed(self, number: int) -> NDArray[np.bool_]:
+        """Return which items look different in a view: not the symmetric ones."""
+        everyone = np.arange(len(self))
+        distance = self.metric.distances(self.views[0], everyone, everyone, self.views[number])
+        return np.asarray(distance > self.metric.fallback)
 
     def found(self, number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the counts for a view, exact where that is quick, and their resolution.
@@ -369,8 +385,10 @@ class Graph:
             found_resolution=found_resolution,
             tail=self.metric.tail,
         )
-        if chance.null == "none" or (chance.null == "tail" and chance.distance is None and known):
-            return self._cautious(targets, known)
+        if chance.null == "none":
+            return self._cautious(targets, known, self.metric.fallback)
+        if chance.null == "tail" and chance.distance is None and known:
+            return self._cautious(targets, known, self.metric.fallback / _CAUTION)
         allowed, reason = chance.distance, chance.reason
         reach = self.metric.reach(n)
         if allowed is not None and reach is not None and allowed > reach:
@@ -382,13 +400,13 @@ class Graph:
         return self.features.counts(number) if number in self.features.views else None
 
     def _cautious(
-        self, targets: NDArray[np.float64], decoys: list[NDArray[np.float64]]
+        self, targets: NDArray[np.float64], decoys: list[NDArray[np.float64]], fallback: float
     ) -> GraphFit:
         """Take the fallback, or the largest smaller distance at which decoys are next to none."""
         grid = self.metric.grid
         lowered = [without_copies(counts, targets, grid) for counts in decoys]
         most = np.max([np.zeros(len(grid)), *lowered], axis=0)
-        safe = (most <= _MOST_DECOYS * targets) & (grid <= self.metric.fallback)
+        safe = (most <= _MOST_DECOYS * targets) & (grid <= fallback)
         safe &= np.cumsum(most > _MOST_DECOYS * targets) == 0
         what = "the collection does not tell what chance gives"
         if not safe.any():

@@ -58,9 +58,10 @@ class LinkedDuplicateDetector(DuplicateDetectorBase):
         distance = 0.0 if self.method == "hdbscan" else self.distance
         self._set_fits({graph.kind: graph.fit(distance) for graph in self._graphs})
         if self.method == "hdbscan":
-            return self._density_links(n)
+            return self._density_links(contents)
+        all_links = self.method == "complete_linkage"
         links = [
-            (graph.kind, links_within(graph, self.distances_[graph.kind], n))
+            (graph.kind, links_within(graph, self.distances_[graph.kind], n, thin=not all_links))
             for graph in self._graphs
         ]
         if self.method == "complete_linkage":
@@ -83,13 +84,15 @@ class LinkedDuplicateDetector(DuplicateDetectorBase):
             parts.append(Pairs(pairs.i, pairs.j, pairs.distance / allowed))
         return shortest(joined(parts))
 
-    def _density_links(self, n: int) -> tuple[Links, NDArray[np.int64]]:
-        graph = self._graphs[0]
+    def _density_links(self, contents: Contents) -> tuple[Links, NDArray[np.int64]]:
+        graph, n = self._graphs[0], len(contents)
         labels = np.arange(n)
         if len(graph.items) > 1:
             features = graph.features.views[0]
             whole = features if features.ndim == 2 else features[:, 0]
-            labels[graph.items] = n + density_clusters(whole, graph.metric.name)
+            # In an order of the contents' own: among equal distances the first one wins.
+            order = np.argsort(np.argsort(contents.by_digest)[graph.items])
+            labels[graph.items[order]] = n + density_clusters(whole[order], graph.metric.name)
         # HDBSCAN knows no distance within which all are linked: link each to its cluster's first.
         first = np.unique(labels, return_index=True)[1][np.unique(labels, return_inverse=True)[1]]
         j = np.flatnonzero(first != np.arange(n))
@@ -108,17 +111,22 @@ class LinkedDuplicateDetector(DuplicateDetectorBase):
         return np.min([graph.distances(i, j) for graph in self._graphs], axis=0)
 
 
-def links_within(graph: Graph, distance: float | None, n: int) -> Pairs:
+def links_within(graph: Graph, distance: float | None, n: int, *, thin: bool = True) -> Pairs:
     """Return the links within a distance, none if it is None.
 
     Of more than :data:`MOST_PAIRS` only those of a minimum spanning forest are kept, which
-    link the same items.
+    link the same items; an error without ``thin``.
     """
     chunks: list[Pairs] = []
     total, thinned = 0, False
     for chunk in graph.chunks(distance) if distance is not None else ():
         chunks.append(chunk)
         total += len(chunk.i)
+        if total > MOST_PAIRS and not thin:
+            raise ValueError(
+                f"method='complete_linkage' needs all links, and there are more than "
+                f"{MOST_PAIRS:,}: use 'single_linkage' or a smaller distance"
+            )
         if total > MOST_PAIRS:
             chunks = [minimum_spanning_forest(shortest(joined(chunks)), n)]
             total, thinned = len(chunks[0].i), True

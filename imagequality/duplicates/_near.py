@@ -13,12 +13,10 @@ from ..measurements import FLIPS, VIEWS, Column
 from ._base import Links
 from ._clusters import linked_clusters
 from ._contents import Contents
-from ._graphs import VIEWS_OPTIONS, Features, Graph, HammingMetric, graphs_of_views
+from ._graphs import LEAST_CONTRAST, VIEWS_OPTIONS, Features, Graph, HammingMetric, graphs_of_views
 from ._keep import Keep
 from ._linked import LinkedDuplicateDetector, links_within
 from ._neighbours import unpack_hashes
-
-_LEAST_CONTRAST = 2.0  # grey levels; below it the bits of a hash are rounding noise
 
 _BITS = {
     **dict.fromkeys(("phash", "dhash", "ahash", "whash"), 64),
@@ -161,7 +159,7 @@ default="single_linkage"
 
     def _hashed(self, table: pd.DataFrame) -> NDArray[np.int64]:
         """Return the rows whose hash says something."""
-        structured = table["hash_contrast"].to_numpy() >= _LEAST_CONTRAST
+        structured = table["hash_contrast"].to_numpy() >= LEAST_CONTRAST
         return np.flatnonzero(structured & table[self.hash].notna().to_numpy())
 
     def _make_graphs(self, table: pd.DataFrame, order: NDArray[np.int64]) -> list[Graph]:

@@ -17,7 +17,7 @@ from ..measurements import VIEWS, Column, Embedding, column_name, descriptor_vie
 from ._base import Links, select
 from ._clusters import similarity_components
 from ._contents import Contents
-from ._graphs import VIEWS_OPTIONS, CosineMetric, Features, Graph, graphs_of_views
+from ._graphs import LEAST_CONTRAST, VIEWS_OPTIONS, CosineMetric, Features, Graph, graphs_of_views
 from ._keep import Keep
 from ._linked import LinkedDuplicateDetector, links_within
 from ._vectors import Vectors
@@ -26,7 +26,6 @@ _FASTDUP_SIMILARITY = 0.96
 _FASTDUP_NEIGHBORS = 2
 _FALLBACK = 0.02  # cosine distance of the descriptor for collections that do not tell another
 _HALF_TURN = 3  # in VIEWS
-_DECOYS = "embedding_half_turn"
 
 
 class SemanticDuplicateDetector(LinkedDuplicateDetector):
@@ -48,6 +47,9 @@ class SemanticDuplicateDetector(LinkedDuplicateDetector):
         each; see :mod:`imagequality.embedders`. For ``distance="auto"`` each image is shown to
         it a second time, upside down, to see what chance gives. A str names a column of the
         measurement table that holds vectors. None: the descriptor.
+    column : str, default="embedding"
+        Name of the column that the embedder's vectors get; of two embedders in one pipeline or
+        :class:`DuplicateDetector`, each needs its own.
     method : {"single_linkage", "complete_linkage", "hdbscan", "fastdup"}, \
 default="single_linkage"
         How links form groups, see :class:`NearDuplicateDetector`. ``"fastdup"``: images linked
@@ -79,8 +81,10 @@ default="single_linkage"
 
     Notes
     -----
-    A collection is searched all against all; the time grows with n². An image whose vector is
-    zero is matched by its exact pixels only.
+    A collection is searched all against all; the time grows with n². The fitted detector keeps
+    the vectors, 31 kB an image with ``crops``. A nearly flat image (see
+    :class:`NearDuplicateDetector`), and one whose vector is zero, is matched by its exact pixels
+    only. Small grey images are better found by their hash.
 
     References
     ----------
@@ -106,6 +110,7 @@ default="single_linkage"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **LinkedDuplicateDetector._parameter_constraints,
         "embedder": [None, str, HasMethods("transform")],
+        "column": [str],
         "method": [StrOptions({"single_linkage", "complete_linkage", "hdbscan", "fastdup"})],
         "n_components": [None, Interval(Integral, 1, None, closed="left")],
         "crops": ["boolean"],
@@ -117,6 +122,7 @@ default="single_linkage"
         self,
         embedder: Any = None,
         *,
+        column: str = "embedding",
         method: str = "single_linkage",
         distance: float | str = "auto",
         n_components: int | None = None,
@@ -126,6 +132,7 @@ default="single_linkage"
         keep: Keep = "best",
     ) -> None:
         self.embedder = embedder
+        self.column = column
         self.method = method
         self.distance = distance
         self.n_components = n_components
@@ -141,16 +148,22 @@ default="single_linkage"
         if isinstance(self.embedder, str):
             return (Embedding(None, self.embedder),)
         if self.embedder is None:
-            return ("descriptor", "descriptor_crops") if self.crops else ("descriptor",)
+            crops = ("descriptor_crops",) if self.crops else ()
+            return ("descriptor", *crops, "hash_contrast")
         if self.distance != "auto" or self.method in {"hdbscan", "fastdup"}:
-            return (Embedding(self.embedder),)
-        return Embedding(self.embedder), Embedding(self.embedder, _DECOYS, VIEWS[_HALF_TURN])
+            return (Embedding(self.embedder, self.column),)
+        shown = Embedding(self.embedder, self.column)
+        return shown, Embedding(self.embedder, self._decoys, VIEWS[_HALF_TURN])
+
+    @property
+    def _decoys(self) -> str:
+        return f"{self.column}_half_turn"
 
     def _table(self, X: Any) -> pd.DataFrame:
         names = [column_name(column) for column in self._evidence_columns()]
         is_table = isinstance(X, pd.DataFrame) and names[0] in X.columns
-        if is_table and _DECOYS in names and _DECOYS not in X.columns:
-            X = X.assign(**{_DECOYS: None})  # vectors of the user's own making
+        if is_table and self._decoys in names and self._decoys not in X.columns:
+            X = X.assign(**{self._decoys: None})  # vectors of the user's own making
         return super()._table(X)
 
     def _make_graphs(self, table: pd.DataFrame, order: NDArray[np.int64]) -> list[Graph]:
@@ -167,7 +180,8 @@ default="single_linkage"
         if self.embedder is None:
             kind, fallback = "descriptor", _FALLBACK
         else:
-            kind, fallback = "embedding", 1 - _FASTDUP_SIMILARITY
+            kind = column_name(self._evidence_columns()[0])
+            fallback = 1 - _FASTDUP_SIMILARITY
         sampled = 2_000 if vectors.shape[1] > 1 else 6_000  # more vectors, more products
         metric = CosineMetric(fallback, self.index, sampled)
         features = Features(kind, metric, rows, views, order)
@@ -184,8 +198,8 @@ default="single_linkage"
             shown = descriptor_views(vectors.reshape(n * k, d))
             for number in range(1, 8 if self.views == "all" else 4):
                 yield number, shown[number].reshape(n, k, d)
-        elif _DECOYS in table and table[_DECOYS].iloc[rows].notna().all():
-            yield _HALF_TURN, _stacked([table[_DECOYS].iloc[rows]])
+        elif self._decoys in table and table[self._decoys].iloc[rows].notna().all():
+            yield _HALF_TURN, _stacked([table[self._decoys].iloc[rows]])
 
     def _new_features(self, table: pd.DataFrame) -> tuple[NDArray[np.int64], Vectors]:
         rows, vectors = self._vectors(table)
@@ -201,8 +215,12 @@ default="single_linkage"
             The first is that of the whole image, the others those of its crops.
         """
         names = [column_name(column) for column in self._evidence_columns()]
-        columns = [table[name] for name in names if name != _DECOYS]
-        rows = np.flatnonzero([vector is not None and vector.any() for vector in columns[0]])
+        columns = [table[name] for name in names if name not in (self._decoys, "hash_contrast")]
+        directed = [vector is not None and bool(vector.any()) for vector in columns[0]]
+        usable = np.array(directed, dtype=bool)
+        if self.embedder is None:  # of a flat image only the colour is left
+            usable &= table["hash_contrast"].to_numpy() >= LEAST_CONTRAST
+        rows = np.flatnonzero(usable)
         if not len(rows):
             return rows, np.empty((0, 1, 1), dtype=np.float32)
         return rows, _stacked([column.iloc[rows] for column in columns])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from .._base import BaseComposition, validate_parameters
-from ..measurements import Column
+from ..measurements import Column, column_name
 from ._base import DuplicateDetectorBase, Links, joined, select
 from ._clusters import linked_clusters
 from ._contents import Contents
@@ -44,7 +44,7 @@ class DuplicateDetector(BaseComposition, DuplicateDetectorBase):
     detectors : list of (str, detector) or None, default=None
         Duplicate detectors and their names. None: :class:`NearDuplicateDetector` that looks
         for mirror images too, named "near", and :class:`SemanticDuplicateDetector`,
-        "semantic". Parameters nest: ``near__distance``.
+        "semantic". Parameters nest: ``near__views="all"`` finds quarter turns too.
     keep : {"best", "first"} or callable, default="best"
         See :class:`NearDuplicateDetector`.
 
@@ -168,22 +168,39 @@ class DuplicateDetector(BaseComposition, DuplicateDetectorBase):
         return named
 
     def _link(self, table: pd.DataFrame, contents: Contents) -> tuple[Links, NDArray[np.int64]]:
-        self._parts = [clone(detector) for _, detector in self._checked()]
         links: Links = []
-        for part in self._parts:
+        self._parts, self._graphs = [], {}
+        self.distances_: dict[str, float | None] = {}
+        reasons = []
+        for name, detector in self._checked():
+            part = clone(detector)
             found, labels = part._link(table, contents)
+            self._parts.append((name, part))
+            if isinstance(part, LinkedDuplicateDetector):
+                for graph in part._graphs:
+                    kind = self._kind(name, graph.kind)
+                    self._graphs[kind] = graph
+                    self.distances_[kind] = part.distances_[graph.kind]
+                    reasons.append(f"{kind}: {part._fits[graph.kind].reason}")
             for kind, pairs in found:
                 inside = labels[pairs.i] == labels[pairs.j]
-                links.append((kind, select(pairs, inside)))
-        linking = [part for part in self._parts if isinstance(part, LinkedDuplicateDetector)]
-        self.distances_ = {k: d for part in linking for k, d in part.distances_.items()}
-        self.reason_ = "; ".join(
-            f"{kind}: {fit.reason}" for part in linking for kind, fit in part._fits.items()
-        )
+                links.append((self._kind(name, kind), select(pairs, inside)))
+        self.reason_ = "; ".join(reasons)
         return links, linked_clusters(*joined([pairs for _, pairs in links])[:2], len(contents))
 
+    def _kind(self, name: str, kind: str) -> str:
+        """Tell apart the links of detectors that use the same evidence."""
+        kinds = [
+            column for _, detector in self._checked() for column in detector._evidence_columns()[:1]
+        ]
+        return f"{name} {kind}" if len(set(map(column_name, kinds))) < len(kinds) else kind
+
     def _match(self, table: pd.DataFrame) -> Links:
-        return [match for part in self._parts for match in part._match(table)]
+        return [
+            (self._kind(name, kind), pairs)
+            for name, part in self._parts
+            for kind, pairs in part._match(table)
+        ]
 
     def _in_unit(self, kind: str, distance: NDArray[Any]) -> NDArray[np.float64]:
         allowed = self.distances_[kind]
@@ -194,8 +211,6 @@ class DuplicateDetector(BaseComposition, DuplicateDetectorBase):
 
     def _distances(self, i: NDArray[np.int64], j: NDArray[np.int64]) -> NDArray[np.float64]:
         shares = [np.full(len(i), np.inf)]
-        for part in self._parts:
-            if isinstance(part, LinkedDuplicateDetector):
-                for graph in part._graphs:
-                    shares.append(self._in_unit(graph.kind, graph.distances(i, j)))
+        for kind, graph in self._graphs.items():
+            shares.append(self._in_unit(kind, graph.distances(i, j)))
         return np.min(shares, axis=0)

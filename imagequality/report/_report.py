@@ -27,13 +27,15 @@ class QualityReport:
         threshold, or the distance between duplicates).
     duplicates : DataFrame
         One row per image and issue for the images in a group of duplicates: ``image``,
-        ``issue``, ``group``, ``size`` of the group, ``keep`` (whether it is the one that
-        stays), ``kept`` (which one stays), ``distance`` to that one, and ``diameter`` and
+        ``issue``, ``group``, ``size`` of the group, ``keep`` (whether this detector keeps it),
+        ``kept`` (which one it keeps), ``distance`` to that one, and ``diameter`` and
         ``weakest_link`` of the group.
     plan : DataFrame
         What to do with each image: ``action`` ("keep" or "drop"), ``why``, ``group`` (number
         of the group of duplicates of any kind, or missing) and ``kept`` (the image of the group
-        that stays). Nothing is deleted.
+        that stays, by the ``keep`` of the last duplicate detector among those without another
+        flaw). Of images that were not fitted nothing is dropped as a duplicate; ask the
+        detector's ``find_matches``. Nothing is deleted.
 
     Examples
     --------
