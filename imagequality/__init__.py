@@ -22,6 +22,7 @@ from .detectors import (
     PixelationDetector,
     ResolutionDetector,
 )
+from .diagnosis import ClassReport, class_report
 from .duplicates import (
     DuplicateDetector,
     ExactDuplicateDetector,
@@ -53,12 +54,14 @@ from .thresholds import (
     SupervisedThreshold,
     ThresholdSelector,
 )
+from .validation import Profile, ValidationResult, validate, validate_folder, validate_many
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AutoThreshold",
     "BlurDetector",
+    "ClassReport",
     "CompressionDetector",
     "DarkDetector",
     "DropDuplicates",
@@ -92,6 +95,7 @@ __all__ = [
     "OtsuThreshold",
     "OutlierDetector",
     "PixelationDetector",
+    "Profile",
     "QualityPipeline",
     "QualityReport",
     "QuantileThreshold",
@@ -101,7 +105,9 @@ __all__ = [
     "ThresholdSelector",
     "TorchEmbedder",
     "UnreadableImageError",
+    "ValidationResult",
     "__version__",
+    "class_report",
     "datasets",
     "default_detectors",
     "find_leaks",
@@ -110,4 +116,7 @@ __all__ = [
     "measure",
     "perturbations",
     "testing",
+    "validate",
+    "validate_folder",
+    "validate_many",
 ]

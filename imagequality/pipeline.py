@@ -29,7 +29,7 @@ from .detectors import (
     OddSizeDetector,
     PixelationDetector,
 )
-from .detectors._base import find_table, plain_columns
+from .detectors._base import find_table, plain_columns, rescaled
 from .duplicates import ExactDuplicateDetector, NearDuplicateDetector
 from .duplicates._base import DuplicateDetectorBase
 from .duplicates._keep import Keep
@@ -42,8 +42,6 @@ NamedDetectors = list[tuple[str, IssueDetector]]
 
 # quality_score and is_any_issue are columns of the issues table already.
 _RESERVED_NAMES = frozenset({"quality", "any", "primary"})
-
-_BELOW_HALF = np.nextafter(0.5, 0)
 
 
 def default_detectors() -> NamedDetectors:
@@ -493,7 +491,7 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, BaseComposition):
         for position, (_, detector) in enumerate(detectors):
             own = detector.score_samples(table) if scores is None else scores[:, position]
             # fmin passes over NaN: what was not judged says nothing.
-            quality = np.fmin(quality, _rescaled(own, detector.threshold_))
+            quality = np.fmin(quality, rescaled(own, detector.threshold_))
         quality[self._unreadable(table)] = 0.0
         return quality
 
@@ -536,7 +534,7 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, BaseComposition):
             threshold = detector.threshold_
             for row in np.flatnonzero(own < threshold):
                 flaws[row] = f"{name}: score {own[row]:.3g} < {threshold:.3g}"
-            quality = np.fmin(quality, _rescaled(own, threshold))
+            quality = np.fmin(quality, rescaled(own, threshold))
         for row in np.flatnonzero(self._unreadable(table)):
             flaws[row] = f"cannot be read: {table['reason'].iloc[row]}"
         return removal_plan(table.assign(quality_score=quality), flaws, groupings, keep)
@@ -555,17 +553,6 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, BaseComposition):
         tags.classifier_tags.multi_class = False
         tags.classifier_tags.multi_label = self.multilabel
         return tags
-
-
-def _rescaled(scores: Scores, threshold: float) -> Scores:
-    """Map scores so that the threshold becomes 0.5, keeping 0, 1 and which side they are on."""
-    if threshold <= 0:
-        return 0.5 + 0.5 * scores
-    below = np.minimum(0.5 * scores / threshold, _BELOW_HALF)
-    if threshold >= 1:
-        return np.where(scores < threshold, below, scores)
-    above = 0.5 + 0.5 * (scores - threshold) / (1 - threshold)
-    return np.where(scores < threshold, below, above)
 
 
 def _describe(selector: Any) -> str:

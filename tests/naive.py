@@ -507,3 +507,29 @@ def expose(value, ev):
     if linear <= 0.0031308:
         return 255 * 12.92 * linear
     return 255 * (1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+# ------------------------------------------------------------------------------ validation
+
+
+def validation_score(scores, limits):
+    """The overall score: each limit stands at one half, the lowest counts."""
+    lowest = 1.0
+    for issue, score in scores.items():
+        limit = limits[issue]
+        if score < limit:
+            lowest = min(lowest, 0.5 * score / limit)
+        elif limit < 1:
+            lowest = min(lowest, 0.5 + 0.5 * (score - limit) / (1 - limit))
+    return lowest
+
+
+def holm(p_values):
+    """Corrected p-values, after Holm's steps: the k-th smallest of n times n - k, never falling."""
+    order = sorted(range(len(p_values)), key=lambda position: p_values[position])
+    corrected = [0.0] * len(p_values)
+    largest = 0.0
+    for k, position in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - k) * p_values[position]))
+        corrected[position] = largest
+    return corrected

@@ -345,7 +345,7 @@ def test_text_form_says_why_images_cannot_be_read_and_what_covers_most(clean):
 def test_csv_holds_every_row_and_odd_names(tmp_path, flawed):
     names = ["plain.png", 'comma, quote" and\nnewline.png', "emoji 🦊.png", "bytes \udcff.png"]
     table = iq.measure(list(flawed[0][:4]))
-    table.index = pd.Index(names, name="path")
+    table.index = pd.Index(names, name="path", dtype=object)
     report = iq.QualityPipeline().fit(table).report()
     report.to_csv(tmp_path / "audit.csv")
     read = pd.read_csv(tmp_path / "audit.csv")

@@ -31,6 +31,7 @@ from ..thresholds import AutoThreshold, FixedThreshold, ThresholdSelector
 Scores = NDArray[np.float64]
 Flags = NDArray[np.int64]
 
+_BELOW_HALF = np.nextafter(0.5, 0)
 _ROUNDING = 1e-9  # how far a score may stray from [0, 1] by floating-point rounding
 
 
@@ -82,6 +83,7 @@ class IssueDetector(ClassifierMixin, TransformerMixin, BaseEstimator):
 
     issue: ClassVar[str] = ""
     columns: ClassVar[tuple[Column, ...]] = ()
+    validation_limit: ClassVar[float | None] = None  # for one image by itself, see validate
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "threshold": [None, Interval(Real, None, None, closed="neither"), ThresholdSelector]
@@ -488,3 +490,25 @@ def _plain_objects(column: pd.Series) -> NDArray[Any]:
     values = column.to_numpy(dtype=object, copy=True)
     values[column.isna().to_numpy()] = None
     return values
+
+
+def rescaled(scores: Scores, threshold: float) -> Scores:
+    """Map scores so that the threshold becomes 0.5, keeping 0, 1 and which side they are on.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n,), in [0, 1]
+    threshold : float
+
+    Returns
+    -------
+    rescaled : ndarray of shape (n,), in [0, 1]
+        Below 0.5 where the score is below the threshold; piecewise linear.
+    """
+    if threshold <= 0:
+        return 0.5 + 0.5 * scores
+    below = np.minimum(0.5 * scores / threshold, _BELOW_HALF)
+    if threshold >= 1:
+        return np.where(scores < threshold, below, scores)
+    above = 0.5 + 0.5 * (scores - threshold) / (1 - threshold)
+    return np.where(scores < threshold, below, above)

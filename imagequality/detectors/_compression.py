@@ -77,7 +77,7 @@ class CompressionDetector(IssueDetector):
         "blockiness": (0.35, 0.53),
         "jpeg_quality": (0.30, 0.60),
     }
-    validation_limit: ClassVar[float] = 0.42  # of one image, without a collection
+    validation_limit: ClassVar[float | None] = 0.42  # of one image, without a collection
 
     def __init__(
         self, method: str = "blockiness", *, threshold: ThresholdSelector | float | None = None
@@ -149,7 +149,7 @@ class PixelationDetector(IssueDetector):
 
     issue = "pixelated"
     columns = ("block_repetition", "spectral_extent")
-    validation_limit: ClassVar[float] = 0.30  # of one image, without a collection
+    validation_limit: ClassVar[float | None] = 0.30  # of one image, without a collection
 
     def _limits(self) -> tuple[float, float]:
         return 0.30, 0.45

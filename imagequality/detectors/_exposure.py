@@ -278,7 +278,7 @@ class ExposureDetector(IssueDetector):
         "crushed_share",
         "value_perc_99",
     )
-    validation_limit: ClassVar[float] = 0.64  # of one image, without a collection
+    validation_limit: ClassVar[float | None] = 0.64  # of one image, without a collection
 
     def sides(self, X: Any) -> NDArray[np.object_]:
         """Say on which side the flagged images are badly exposed.

@@ -195,7 +195,7 @@ class ResolutionDetector(IssueDetector):
         "min_side": [None, Interval(Integral, 1, None, closed="left")],
         "min_pixels": [None, Interval(Integral, 1, None, closed="left")],
     }
-    validation_limit: ClassVar[float] = 1.0  # of one image, without a collection
+    validation_limit: ClassVar[float | None] = 1.0  # of one image, without a collection
 
     def __init__(
         self,

@@ -54,7 +54,7 @@ class NoiseDetector(IssueDetector):
 
     issue = "noisy"
     columns = ("noise_sigma",)
-    validation_limit: ClassVar[float] = 0.36  # of one image, without a collection
+    validation_limit: ClassVar[float | None] = 0.36  # of one image, without a collection
 
     def _limits(self) -> tuple[float, float]:
         return 0.33, 0.50
