@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -116,8 +116,9 @@ def class_report(
     Parameters
     ----------
     report : QualityReport or DataFrame
-        A report, its ``issues`` table, the table of :func:`validate_many`, or any table of one
-        row per image with boolean columns ``is_<issue>_issue``; a missing value is no issue.
+        A report, its ``issues`` table, the table of :func:`validate_many`, the audit file of
+        :func:`validate_folder` as pandas reads it, or any table of one row per image with boolean
+        columns ``is_<issue>_issue``; a missing value is no issue.
         In a report of the pipeline duplicates are issues, too; ``issues`` can leave them out.
     y : array-like of shape (n,)
         The class of each image, by position; labels of any hashable type. None, NaN and NA
@@ -179,7 +180,7 @@ def class_report(
     ]
     return ClassReport(
         table=_by_class(counts, classes, names),
-        findings=pd.DataFrame(findings, columns=_FINDINGS),
+        findings=_as_table(findings),
         images=len(flags),
         rejected=int(rejected.sum()),
         unlabelled=int((codes < 0).sum()),
@@ -216,6 +217,8 @@ def _flags(report: Any, wanted: Sequence[str] | None) -> tuple[pd.DataFrame, NDA
         )
     if isinstance(wanted, str):
         raise TypeError(f"issues must be a list of issues, got {wanted!r}")
+    if wanted is not None and not len(wanted):
+        raise ValueError("issues must name at least one issue; None means all")
     unknown = [issue for issue in wanted or () if issue not in found]
     if unknown:
         raise ValueError(f"issues: unknown {unknown[0]!r}; the table has {', '.join(found)}")
@@ -241,7 +244,7 @@ def _classes(y: Any, n: int) -> tuple[NDArray[np.int64], list[Any]]:
     """Return the number of each image's class, −1 where it has none, and the classes."""
     if getattr(y, "ndim", 1) != 1:
         raise ValueError(f"y must be one-dimensional, got {y.ndim} dimensions")
-    if isinstance(y, (str, bytes)):
+    if isinstance(y, (str, bytes, Mapping, Set)) or not isinstance(y, Iterable):
         raise TypeError(f"y must hold one label for each image, got {y!r}")
     labels = list(y.tolist() if hasattr(y, "tolist") else y)
     if len(labels) != n:
@@ -333,6 +336,14 @@ def _objects(values: list[Any]) -> NDArray[np.object_]:
 
 
 # ------------------------------------------------------------------------- findings
+
+
+def _as_table(findings: list[dict[str, Any]]) -> pd.DataFrame:
+    table = pd.DataFrame(findings, columns=_FINDINGS)
+    # Left to itself, pandas makes floats of integers beside None, and NaN of None.
+    classes = _objects([finding["class"] for finding in findings])
+    table["class"] = pd.Series(classes, index=table.index, dtype=object)
+    return table
 
 
 def _classes_that_stand_out(

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from .validation import validate_many
 from .validation._profiles import ProfileLike, resolve_profile
+from .validation._tensors import array_of_tensor, is_tensor
 from .validation._validate import admitted, check_score
 
 __all__ = ["QualityFilter"]
+
+_MOST_CHANNELS = 4
 
 
 @dataclass(frozen=True)
@@ -27,8 +32,9 @@ class QualityFilter:
     profile : str, Profile, dict or path, default="classification"
         See :func:`validate`.
     column : str, default="image"
-        Where the image stands in an example: a PIL image, an array, a path, bytes, or the
-        ``{"bytes": …, "path": …}`` of ``Image(decode=False)``.
+        Where the image stands in an example: a PIL image, an array (h, w[, c]), a path, bytes,
+        the ``{"bytes": …, "path": …}`` of ``Image(decode=False)``, or a PyTorch tensor (h, w) or
+        (c, h, w), uint8 or floating point in [0, 1], as of ``with_format("torch")``.
     min_score : float, default=0.5
         Examples whose overall score is below it are left out, and those whose image is missing
         or cannot be read.
@@ -40,7 +46,14 @@ class QualityFilter:
     Raises
     ------
     TypeError, ValueError
-        As for :func:`validate`.
+        As for :func:`validate`. A TypeError when it is called with what is no image.
+
+    Notes
+    -----
+    ``datasets`` decodes an image before this filter sees it: a file that is missing or damaged
+    raises there and ends ``filter``. To have such files left out instead, let the filter decode:
+    ``dataset.cast_column("image", datasets.Image(decode=False)).filter(QualityFilter())``, and
+    cast the result back to ``datasets.Image()``.
 
     Examples
     --------
@@ -74,15 +87,17 @@ class QualityFilter:
 
         Parameters
         ----------
-        examples : mapping, or image or list of images
-            A mapping of columns, or the column itself (``input_columns``).
+        examples : mapping, or image or batch of images
+            A mapping of columns, or the column itself (``input_columns``). A batch is a list, or
+            a one-dimensional array of images; for images of one shape also an array
+            (n, h, w[, c]) or a tensor (n, c, h, w).
 
         Returns
         -------
         keep : bool, or list of bool for a batch
         """
         images = self._images(examples)
-        if isinstance(images, np.ndarray) and images.ndim == 4:
+        if _is_batch(images):
             images = list(images)
         if not isinstance(images, list):
             return self._keep_all([images])[0]
@@ -105,12 +120,37 @@ class QualityFilter:
         return [bool(keep) for keep in admitted(table, self.min_score)]
 
 
+def _is_batch(images: Any) -> bool:
+    """Whether this array or tensor is several images."""
+    if is_tensor(images):
+        return bool(images.ndim == 4)  # `datasets` gives grey images a channel axis in tensors
+    if not isinstance(images, np.ndarray):
+        return False
+    # Three axes: grey images of one shape, if the last is too long to be that of the channels.
+    return images.ndim in (1, 4) or (images.ndim == 3 and images.shape[-1] > _MOST_CHANNELS)
+
+
 def _is_encoded(value: Any) -> bool:
     """Whether this is what ``datasets`` makes of an image that it does not decode."""
     return isinstance(value, Mapping) and set(value) == {"bytes", "path"}
 
 
 def _reference(image: Any) -> Any:
-    if not _is_encoded(image):
+    """Return what can be read; None stays None, a missing image.
+
+    Raises
+    ------
+    TypeError
+        If it is no image in any form: a wrong column must not empty the data set.
+    """
+    if _is_encoded(image):
+        return image["path"] if image["bytes"] is None else image["bytes"]
+    if is_tensor(image):
+        return array_of_tensor(image)
+    known = (str, os.PathLike, bytes, bytearray, memoryview, Image.Image, np.ndarray)
+    if image is None or isinstance(image, known) or hasattr(image, "read"):
         return image
-    return image["path"] if image["bytes"] is None else image["bytes"]
+    raise TypeError(
+        "an example must hold a PIL image, an array, a PyTorch tensor, a path or bytes, "
+        f"got {type(image).__name__}"
+    )

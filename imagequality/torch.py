@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,8 @@ except ImportError as error:
 from .images import as_references, load_image
 from .validation import validate_many
 from .validation._profiles import Profile, ProfileLike, resolve_profile
-from .validation._validate import admitted, check_score
+from .validation._tensors import array_of_tensor
+from .validation._validate import INVALID, admitted, check_score
 
 __all__ = ["ValidatedImageDataset", "ValidatedSubset"]
 
@@ -113,6 +114,10 @@ class ValidatedImageDataset(Dataset[Any]):
     ) -> None:
         check_score(min_score)
         chosen = resolve_profile(profile, thresholds, min_side)
+        if isinstance(paths, Iterator):
+            raise TypeError(
+                f"paths must be a collection, got {type(paths).__name__}; pass list(paths)"
+            )
         references = list(as_references(paths)[0])
         all_labels = None if labels is None else list(labels)
         if all_labels is not None and len(all_labels) != len(references):
@@ -150,6 +155,9 @@ class ValidatedImageDataset(Dataset[Any]):
         n_jobs: int | None = None,
     ) -> ValidatedSubset:
         """Keep the good items of a data set that exists already.
+
+        An item that the data set itself cannot give, because its file is damaged for example,
+        is left out as ``invalid``, with the error as the reason.
 
         Parameters
         ----------
@@ -226,9 +234,31 @@ def _judge_items(
     tables = []
     for start in range(0, max(len(dataset), 1), _CHUNK):
         stop = min(start + _CHUNK, len(dataset))
-        images = [_as_reference(image_of(dataset[position])) for position in range(start, stop)]
-        tables.append(validate_many(images, profile, n_jobs=n_jobs, progress=False))
+        images, errors = _images(dataset, range(start, stop), image_of)
+        table = validate_many(images, profile, n_jobs=n_jobs, progress=False)
+        reasons = [
+            f"{INVALID}: {errors[row]}" if row in errors else reason
+            for row, reason in enumerate(table["reason"])
+        ]
+        tables.append(table.assign(reason=pd.Series(reasons, index=table.index, dtype=object)))
     return pd.concat([table.set_axis(range(len(table))) for table in tables], ignore_index=True)
+
+
+def _images(
+    dataset: Any, positions: range, image_of: Callable[[Any], Any]
+) -> tuple[list[Any], dict[int, str]]:
+    """Return the images of some items, and the errors of those that could not be had."""
+    images, errors = [], {}
+    for row, position in enumerate(positions):
+        try:
+            item = dataset[position]
+        except Exception as error:  # what a data set raises on a damaged file is its own affair
+            images.append(b"")
+            errors[row] = f"{type(error).__name__}: {error}"
+            continue
+        image = image_of(item)
+        images.append(array_of_tensor(image) if isinstance(image, torch.Tensor) else image)
+    return images, errors
 
 
 def _first_value(item: Any) -> Any:
@@ -237,15 +267,3 @@ def _first_value(item: Any) -> Any:
     if isinstance(item, Sequence) and not isinstance(item, (str, bytes)):
         return item[0]
     return item
-
-
-def _as_reference(image: Any) -> Any:
-    """Bring a tensor to an array with the channels last; leave all else as it is."""
-    if not isinstance(image, torch.Tensor):
-        return image
-    tensor = image.detach().cpu()
-    if tensor.is_floating_point():
-        tensor = tensor.float()  # NumPy has no bfloat16
-    if tensor.ndim == 3:
-        tensor = tensor.permute(1, 2, 0)
-    return tensor.numpy()

@@ -177,6 +177,18 @@ def test_labels_of_any_type_go_by_position():
     assert class_report(table, categories).table["images"].tolist() == [4, 4]
 
 
+@pytest.mark.parametrize("label", [0, 2**53 + 1, True, ("a", 1), "a"])
+def test_labels_come_back_as_they_were_given(label):
+    dark = [True] * 9 + [False] * 21
+    findings = class_report(table_of(dark=dark), [label] * 9 + ["other"] * 21).findings
+    assert findings["finding"].tolist()[0] == "class_rejected"
+    assert findings["class"].iloc[0] == label
+    assert type(findings["class"].iloc[0]) is type(label)
+    assert len(findings) > 1
+    assert all(own is None for own in findings["class"].iloc[1:])
+    assert class_report(table_of(dark=[False]), ["a"]).findings["class"].dtype == object
+
+
 @pytest.mark.parametrize("rejected", [True, False])
 def test_a_class_of_one_image_is_never_named(rejected):
     dark = np.zeros(1_000, bool)
@@ -215,6 +227,10 @@ def test_text_and_html_show_the_findings_and_escape_labels():
         ({"y": ["a"]}, ValueError, "2 images, 1 labels"),
         ({"y": np.zeros((2, 2))}, ValueError, "one-dimensional"),
         ({"y": "ab"}, TypeError, "one label for each image"),
+        ({"y": None}, TypeError, "one label for each image.*None"),
+        ({"y": 3}, TypeError, "one label for each image.*3"),
+        ({"y": {"a": 1, "b": 2}}, TypeError, "one label for each image"),
+        ({"issues": []}, ValueError, "at least one"),
         ({"y": [["a"], ["b"]]}, TypeError, "not hashable"),
         ({"report": [True, False]}, TypeError, "QualityReport or a DataFrame"),
         ({"report": pd.DataFrame({"dark": [1, 0]})}, ValueError, "is_<issue>_issue.*'dark'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import pickle
 import subprocess
 import sys
@@ -38,6 +39,33 @@ def test_one_example(image, kept):
 def test_a_batch_of_one_shape_may_be_one_array():
     assert QualityFilter()({"image": np.stack([PHOTO, BLACK])}) == [True, False]
     assert QualityFilter()({"image": []}) == []
+    grey = np.stack([PHOTO[..., 0], BLACK[..., 0], PHOTO[..., 1]])
+    assert QualityFilter()({"image": grey}) == [True, False, True]
+    assert QualityFilter()({"image": grey[0]}) is True
+
+
+def test_a_batch_of_several_shapes_may_be_an_array_of_objects():
+    images = np.empty(3, dtype=object)
+    images[:] = [PHOTO, BLACK[:80], None]
+    assert QualityFilter()({"image": images}) == [True, False, False]
+
+
+@pytest.mark.parametrize("scale", [1, 255])
+def test_tensors(scale):
+    torch = pytest.importorskip("torch")
+    tensors = [torch.from_numpy(image.copy()).permute(2, 0, 1) for image in (PHOTO, BLACK)]
+    if scale != 1:
+        tensors = [tensor.half() / scale for tensor in tensors]
+    assert [QualityFilter()({"image": tensor}) for tensor in tensors] == [True, False]
+    assert QualityFilter()({"image": tensors}) == [True, False]
+    assert QualityFilter()({"image": torch.stack(tensors)}) == [True, False]
+    assert QualityFilter()({"image": tensors[0][0]}) is True
+
+
+@pytest.mark.parametrize("value", [3, object(), 1.5, [3]])
+def test_what_is_no_image_is_a_type_error(value):
+    with pytest.raises(TypeError, match=r"must hold a PIL image.*got"):
+        QualityFilter()({"image": value})
 
 
 def test_parameters():
@@ -84,9 +112,12 @@ def test_the_package_is_not_needed_to_import_it():
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("options", [{}, {"batched": True}, {"batched": True, "batch_size": 2}])
-def test_it_filters_a_data_set(options):
+@pytest.mark.parametrize("crop", [96, 80], ids=["one size", "two sizes"])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_it_filters_a_data_set(options, crop, mode):
     datasets = pytest.importorskip("datasets")
-    images = [Image.fromarray(image) for image in (PHOTO, BLACK, PHOTO)]
+    arrays = (PHOTO, BLACK, PHOTO[:crop])
+    images = [Image.fromarray(image).convert(mode) for image in arrays]
     data = datasets.Dataset.from_dict({"image": images, "label": [0, 1, 2]}).cast_column(
         "image", datasets.Image()
     )
@@ -95,6 +126,8 @@ def test_it_filters_a_data_set(options):
         "encoded": data.cast_column("image", datasets.Image(decode=False)),
         "arrays": data.with_format("numpy"),
     }
+    if importlib.util.find_spec("torch"):
+        forms["tensors"] = data.with_format("torch")
     for name, form in forms.items():
         kept = form.filter(QualityFilter(), load_from_cache_file=False, **options)
         assert list(kept["label"]) == [0, 2], name

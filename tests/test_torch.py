@@ -116,6 +116,8 @@ def test_bad_arguments_are_named(paths, arguments, error, message):
 def test_one_path_is_no_collection(paths):
     with pytest.raises(TypeError, match="collection"):
         ValidatedImageDataset(paths[0])
+    with pytest.raises(TypeError, match=r"list\(paths\)"):
+        ValidatedImageDataset(iter(paths))
 
 
 # ------------------------------------------------------------------------------ wrap
@@ -188,6 +190,22 @@ def test_normalised_tensors_warn_instead_of_vanishing():
     items = [to_tensor(PHOTO) / 255 * 4 - 2]
     with pytest.warns(UserWarning, match=r"must lie in \[0, 1\]"):
         ValidatedImageDataset.wrap(items)
+
+
+def test_an_item_that_cannot_be_had_is_left_out():
+    class Damaged(Items):
+        def __getitem__(self, position):
+            if position == 1:
+                raise OSError("file is truncated")
+            return Image.fromarray(PHOTO), position
+
+    subset = ValidatedImageDataset.wrap(Damaged(None))
+    assert subset.indices == [0, 2]
+    assert subset.dropped["position"].tolist() == [1]
+    assert subset.dropped["reason"].tolist() == ["invalid: OSError: file is truncated"]
+    assert subset.dropped["issues"].tolist() == [["invalid"]]
+    with pytest.raises(ZeroDivisionError):  # a mistake of one's own is not hidden
+        ValidatedImageDataset.wrap(Items(np.asarray), image_of=lambda item: 1 / 0)
 
 
 def test_an_empty_data_set_is_wrapped():

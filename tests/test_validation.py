@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import pickle
 import re
@@ -263,8 +264,8 @@ def test_a_profile_of_ones_own_may_be_built_on_ours(name):
 
 def test_a_profile_looks_only_at_what_it_lists():
     assert list(validate(FLAWED["dark"], {"limits": {"noisy": 0.5}}).scores) == ["noisy"]
-    assert validate(FLAWED["dark"], Profile({})).ok
-    assert not validate(b"broken", Profile({})).ok
+    assert validate(FLAWED["dark"], Profile({"noisy": 0})).ok
+    assert not validate(b"broken", Profile({"noisy": 0})).ok
     assert validate(FLAWED["low_resolution"], {"min_side": 41}).issues == ["low_resolution"]
 
 
@@ -306,6 +307,9 @@ def test_limits_at_the_ends(limit):
         ({"profile": {"base": ["classification"]}}, ValueError, "unknown profile"),
         ({"profile": {"name": 3}}, TypeError, "name"),
         ({"profile": {"limits": 3}}, TypeError, "mapping"),
+        ({"profile": {}}, ValueError, "no limits"),
+        ({"profile": {"limits": None, "name": "empty"}}, ValueError, "'empty'.*no limits"),
+        ({"profile": Profile({})}, ValueError, "no limits"),
     ],
 )
 def test_bad_settings_are_named(arguments, error, message):
@@ -337,6 +341,15 @@ def test_a_bad_file_is_named(text, tmp_path):
     path.write_bytes(text)
     with pytest.raises(ValueError, match=r"own\.toml"):
         Profile.from_toml(path)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 reads no TOML")
+def test_an_empty_file_is_named(tmp_path):
+    path = tmp_path / "own.TOML"
+    path.write_text("", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"own\.TOML.*no limits"):
+        validate(PHOTO, str(path))
+    assert validate(PHOTO, str(path), {"dark": 0.3}) == validate(PHOTO, {"limits": {"dark": 0.3}})
 
 
 def test_without_a_reader_of_toml_the_error_says_so(monkeypatch, tmp_path):
@@ -396,16 +409,48 @@ def test_surrogate_names_are_escaped(tmp_path):
     assert "\\udcff.png" in (tmp_path / "a.csv").read_text(encoding="utf-8")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="such names do not exist there")
+def test_any_name_is_one_row_of_the_audit(tmp_path):
+    (tmp_path / "images").mkdir()
+    for name in ("a\rb.png", "a\nb.png", "a\r\nb.png", 'a,"b.png', "a;b.png"):
+        (tmp_path / "images" / name).write_bytes(as_png(PHOTO))
+    audit = tmp_path / "a.csv"
+    accepted, _ = validate_folder(tmp_path / "images", audit=audit, progress=False)
+    assert len(accepted) == 5
+    with open(audit, newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    assert len({len(row) for row in rows}) == 1
+    assert [row[0] for row in rows[1:]] == accepted.index.tolist()
+    assert pd.read_csv(audit)["path"].tolist() == accepted.index.tolist()
+
+
+def test_the_class_report_takes_what_is_written_and_what_is_returned(folder, tmp_path):
+    audit = tmp_path / "a.csv"
+    accepted, rejected = validate_folder(folder, audit=audit, progress=False)
+    both = pd.concat([accepted, rejected])
+    written = pd.read_csv(audit, index_col="path")
+    for table in (both, written, written.loc[both.index]):
+        labels = [Path(path).suffix for path in table.index]
+        report = iq.class_report(table, labels)
+        assert report.rejected == 2
+        assert report.table["rejected"].to_dict() == {".jpg": 1, ".png": 1}
+        assert report.table.loc[".jpg", "invalid_rate"] == 1
+        assert report.table.loc[".png", "dark_rate"] == 0.5
+
+
 def test_an_empty_folder_gives_empty_tables(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         accepted, rejected = validate_folder(tmp_path, audit=tmp_path / "a.csv")
     assert (len(accepted), len(rejected)) == (0, 0)
-    assert (tmp_path / "a.csv").read_text(encoding="utf-8").startswith("path,ok,score,issues,")
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8").startswith('"path","ok","score",')
 
 
-def test_nothing_is_judged_for_an_audit_that_cannot_be_written(folder, tmp_path):
+def test_nothing_is_judged_for_an_audit_that_cannot_be_written(folder, tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="audit"):
         validate_folder(folder, audit=tmp_path / "missing" / "audit.csv")
+    monkeypatch.setattr("imagequality.validation._folder.validate_many", None)
+    with pytest.raises(IsADirectoryError, match="audit"):
+        validate_folder(folder, audit=tmp_path)
     with pytest.raises(FileNotFoundError, match="no such folder"):
         validate_folder(tmp_path / "missing")

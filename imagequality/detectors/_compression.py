@@ -47,7 +47,7 @@ class CompressionDetector(IssueDetector):
 
     Notes
     -----
-    Known failures of the blockiness: an image that was shrunk after compression has lost its
+    Known failures of the blockiness: an image that was resized after compression has lost its
     grid; WebP, HEIC and AVIF smooth theirs; in 32-pixel images few blocks are there to see, so
     only qualities below about 20 stand out.
 
@@ -129,7 +129,9 @@ class PixelationDetector(IssueDetector):
     hand: an image at double size scores half. A large photograph that is soft at its full
     resolution scores low, too, while :class:`BlurDetector`, which shrinks to 512 pixels first,
     lets it pass. Below 32 pixels only repetition is seen. Known failures: a gradient, fog, a
-    chequered board.
+    chequered board. What was enlarged and then saved as JPEG is often missed, as the repeated
+    pixels are no longer equal: of photographs enlarged 4 times without interpolation and saved
+    at quality 90, about half score above 0.30.
 
     References
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,10 +38,12 @@ def validate_folder(
     profile, thresholds, min_side
         See :func:`validate`.
     audit : str or path-like, default=None
-        A CSV file to write, UTF-8: one line for each image, with ``path``, ``ok``, ``score``,
-        ``issues`` (joined by ";"), ``reason`` and ``<issue>_score``. An existing file is
-        overwritten. Characters of file names that are no Unicode are written as backslash
-        escapes; an apostrophe is put before text that a spreadsheet would run as a formula.
+        A CSV file to write, UTF-8: one row for each image, with ``path``, ``ok``, ``score``,
+        ``issues`` (joined by ";"), ``reason``, ``is_invalid_issue``, and ``<issue>_score`` and
+        ``is_<issue>_issue`` for each issue, so that :func:`class_report` takes it, read by
+        pandas. An existing file is overwritten. Characters of file names that are no Unicode are
+        written as backslash escapes; an apostrophe is put before text that a spreadsheet would
+        run as a formula.
     n_jobs : int, default=None
         Number of workers, see :func:`measure`.
     progress : bool, default=True
@@ -55,6 +58,8 @@ def validate_folder(
     ------
     FileNotFoundError, NotADirectoryError
         If the folder does not exist or is none, or that of ``audit`` does not exist.
+    IsADirectoryError
+        If ``audit`` is a folder.
     TypeError, ValueError
         As for :func:`validate`.
 
@@ -70,23 +75,30 @@ def validate_folder(
     (0, ['dark: the brightest parts reach 0 % of full brightness, at least 30 % are needed'])
     """
     chosen = resolve_profile(profile, thresholds, min_side)
-    if audit is not None and not Path(audit).absolute().parent.is_dir():
-        raise FileNotFoundError(f"audit: no such folder: {str(Path(audit).parent)!r}")
+    if audit is not None:
+        _check_can_be_written(Path(audit))
     table = validate_many(list_images(folder), chosen, n_jobs=n_jobs, progress=progress)
     if audit is not None:
         _write_audit(table, audit)
     return table[table["ok"]], table[~table["ok"]]
 
 
+def _check_can_be_written(audit: Path) -> None:
+    if audit.is_dir():
+        raise IsADirectoryError(f"audit must be a file, got the folder {str(audit)!r}")
+    if not audit.absolute().parent.is_dir():
+        raise FileNotFoundError(f"audit: no such folder: {str(audit.parent)!r}")
+
+
 def _write_audit(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
-    scores = [column for column in table.columns if column.endswith("_score")]
-    written = table[["ok", "score", "issues", "reason", *scores]].copy()
+    written = table.copy()
     written["issues"] = _texts([";".join(issues) for issues in table["issues"]])
     written["reason"] = _texts([_guarded(reason) for reason in table["reason"]])
     written.index = pd.Index(
         _texts([_guarded(str(name)) for name in table.index]), name="path", dtype=object
     )
-    written.to_csv(path, encoding="utf-8", errors="backslashreplace")
+    # Quoted, or a carriage return in a file name would end the row.
+    written.to_csv(path, encoding="utf-8", errors="backslashreplace", quoting=csv.QUOTE_NONNUMERIC)
 
 
 def _texts(values: list[str]) -> NDArray[np.object_]:

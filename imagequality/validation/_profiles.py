@@ -55,7 +55,7 @@ class Profile:
     ----------
     limits : mapping of str to float
         Issue → limit in [0, 1]; a score below it is a flaw. An issue that is not listed is not
-        looked at. See :data:`ISSUES`.
+        looked at. See :data:`ISSUES`. Judging by a profile without a limit is an error.
     min_side : int, default=64
         What the score of ``low_resolution`` refers to: the shorter side that is needed, in
         pixels.
@@ -238,6 +238,11 @@ def resolve_profile(
 ) -> Profile:
     """Return the profile that the arguments of :func:`validate` stand for.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no such profile, a value is bad, or there is no limit at all.
+
     Examples
     --------
     >>> resolve_profile("classification", min_side=32).min_side
@@ -248,7 +253,7 @@ def resolve_profile(
     elif isinstance(profile, Mapping):
         chosen = Profile.from_dict(profile)
     elif isinstance(profile, os.PathLike) or (
-        isinstance(profile, str) and profile.endswith(".toml")
+        isinstance(profile, str) and profile.lower().endswith(".toml")
     ):
         chosen = Profile.from_toml(profile)
     elif isinstance(profile, str):
@@ -258,9 +263,11 @@ def resolve_profile(
             "profile must be a Profile, a name, a mapping or the path of a TOML file, "
             f"got {type(profile).__name__}"
         )
-    if thresholds is None and min_side is None:
-        return chosen
-    return chosen.with_limits(thresholds, min_side)
+    if thresholds is not None or min_side is not None:
+        chosen = chosen.with_limits(thresholds, min_side)
+    if not chosen.limits:
+        raise ValueError(f"profile: {profile!r} has no limits, so every image would be admitted")
+    return chosen
 
 
 def _checked_limits(limits: Mapping[str, Any]) -> dict[str, float]:
