@@ -161,7 +161,9 @@ class DuplicateDetectorBase(IssueDetector):
         unique = np.where(labels >= 0, labels, len(kept) + np.arange(len(labels)))
         found = describe_clusters(unique, forest, self._distances).set_index("cluster")
         for name, default in (("diameter", 0.0), ("weakest_link", 0.0), ("diameter_exact", True)):
-            groups[name] = found[name].reindex(groups["group"]).fillna(default).to_numpy()
+            values = np.full(len(groups), default)
+            values[found.index.to_numpy()] = found[name].to_numpy()
+            groups[name] = values
         # The two are computed on different ways, and may differ in their last digits.
         groups["diameter"] = np.fmax(groups["diameter"], groups["weakest_link"])
         return groups

@@ -106,7 +106,8 @@ def minimum_spanning_forest(pairs: Pairs, n: int) -> Pairs:
     # SciPy takes a weight of 0 for no edge. The rank, from 1, orders the edges as the distance
     # does, and has no ties.
     rank = np.arange(1, len(ordered.i) + 1, dtype=np.float64)
-    tree = scipy_spanning_tree(coo_array((rank, (ordered.i, ordered.j)), shape=(n, n)))
+    ends = ordered.i.astype(np.int32), ordered.j.astype(np.int32)  # SciPy 1.13 takes no other
+    tree = scipy_spanning_tree(coo_array((rank, ends), shape=(n, n)))
     return _select(ordered, np.sort(tree.data).astype(np.int64) - 1)
 
 
@@ -205,7 +206,8 @@ def linked_clusters(i: NDArray[np.int64], j: NDArray[np.int64], n: int) -> NDArr
     >>> linked_clusters(np.array([0, 1]), np.array([1, 3]), 4)
     array([0, 0, 1, 0])
     """
-    links = coo_array((np.ones(len(i), dtype=np.bool_), (i, j)), shape=(n, n))
+    ends = np.asarray(i, dtype=np.int32), np.asarray(j, dtype=np.int32)
+    links = coo_array((np.ones(len(i), dtype=np.bool_), ends), shape=(n, n))
     return _number_by_first_appearance(connected_components(links, directed=False)[1])
 
 
