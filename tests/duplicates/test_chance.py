@@ -243,15 +243,15 @@ def test_the_unit_of_the_distance_does_not_matter(targets, decoys, n, unit):
 
 @settings(max_examples=200)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 90), st.integers(1, 500), st.integers(0, 300))
-def test_more_decoys_never_find_more(seed, at, more, copies):
+def test_no_distance_is_chosen_at_which_decoys_are_many(seed, at, more, copies):
     rng = np.random.default_rng(seed)
     n = 1000
-    targets, decoys = draw(rng, n, copies=copies), draw(rng, n)
-    fewer = chance_distance(targets, decoys, GRID, n)
-    larger = chance_distance(targets, decoys + more * (at <= GRID), GRID, n)
-    # Where one more decoy makes the nearest copies doubtful, a pair or two further out may
-    # outweigh it; hence the tolerance of the allowed share.
-    assert found(larger, targets) <= 1.05 * found(fewer, targets) + 1
+    targets, decoys = draw(rng, n, copies=copies), draw(rng, n) + more * (at <= GRID)
+    fit = chance_distance(targets, decoys, GRID, n)
+    if fit.distance is not None:
+        chosen = int(np.searchsorted(GRID, fit.distance))
+        # At most a tenth may be set aside as copies among the decoys.
+        assert decoys[chosen] <= 0.11 * targets[chosen]
 
 
 @pytest.mark.parametrize("share", [0.001, 0.01, 0.1])
