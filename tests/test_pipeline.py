@@ -548,3 +548,11 @@ def test_of_equally_large_images_the_least_flawed_stays(clean):
     assert darkness[1] < darkness[0] < 0
     assert pipeline.named_detectors_["near_duplicates"].keep_.tolist() == [False, True]
     assert pipeline.report().plan["action"].tolist() == ["drop", "keep"]
+
+
+def test_the_tiniest_threshold_keeps_the_side_of_each_score():
+    from imagequality.detectors._base import rescaled
+
+    tiny = 2.2250738585e-313
+    scores = np.array([0.0, tiny / 2, tiny, 0.5, 1.0])
+    assert (rescaled(scores, tiny) < 0.5).tolist() == [True, True, False, False, False]

@@ -507,7 +507,8 @@ def rescaled(scores: Scores, threshold: float) -> Scores:
     """
     if threshold <= 0:
         return 0.5 + 0.5 * scores
-    below = np.minimum(0.5 * scores / threshold, _BELOW_HALF)
+    with np.errstate(over="ignore"):  # of a score far above a tiny threshold, which is not used
+        below = np.minimum(0.5 * scores / threshold, _BELOW_HALF)
     if threshold >= 1:
         return np.where(scores < threshold, below, scores)
     above = 0.5 + 0.5 * (scores - threshold) / (1 - threshold)
