@@ -147,14 +147,14 @@ class CosineMetric:
         self.grid = np.arange(1251) / 1000
 
     def reach(self, n: int) -> float | None:
-        """Return None: no distance makes the search quicker."""
+        """Return None: any distance may be chosen, all are searched in the same time."""
         return None
 
     def iter_pairs(
         self, features: Array, max_distance: float, others: Array | None = None
     ) -> Iterator[Pairs]:
         """Yield all pairs within a distance, in chunks."""
-        if self.index == "faiss" and features.shape[1] == 1:
+        if self.index == "faiss":
             against = None if others is None else others[:, 0]
             return iter_cosine_pairs(features[:, 0], max_distance, against, index="faiss")
         return iter_crop_pairs(features, max_distance, others)
@@ -395,6 +395,10 @@ class Graph:
             allowed = reach
             reason += f" Images are linked up to a distance of {allowed:g} at most."
         return GraphFit(allowed, match_distance(chance.expected, grid, n), reason)
+
+    def fit_to_density(self) -> GraphFit:
+        """Choose no distance: HDBSCAN finds groups without; new images are matched as ever."""
+        return GraphFit(None, self.metric.fallback, "HDBSCAN: dense groups, whatever the distance")
 
     def _counts_of(self, number: int) -> NDArray[np.float64] | None:
         return self.features.counts(number) if number in self.features.views else None

@@ -15,7 +15,7 @@ from ._clusters import (
     complete_linkage,
     density_clusters,
     linked_clusters,
-    minimum_spanning_forest,
+    merge_forests,
 )
 from ._contents import MOST_PAIRS, Contents, warn_of_many
 from ._graphs import Graph, GraphFit
@@ -55,10 +55,11 @@ class LinkedDuplicateDetector(DuplicateDetectorBase):
     def _link(self, table: pd.DataFrame, contents: Contents) -> tuple[Links, NDArray[np.int64]]:
         n = len(contents)
         self._graphs = self._make_graphs(table, contents.by_digest)
-        distance = 0.0 if self.method == "hdbscan" else self.distance
-        self._set_fits({graph.kind: graph.fit(distance) for graph in self._graphs})
         if self.method == "hdbscan":
+            self._graphs = self._graphs[:1]
+            self._set_fits({graph.kind: graph.fit_to_density() for graph in self._graphs})
             return self._density_links(contents)
+        self._set_fits({graph.kind: graph.fit(self.distance) for graph in self._graphs})
         all_links = self.method == "complete_linkage"
         links = [
             (graph.kind, links_within(graph, self.distances_[graph.kind], n, thin=not all_links))
@@ -128,7 +129,7 @@ def links_within(graph: Graph, distance: float | None, n: int, *, thin: bool = T
                 f"{MOST_PAIRS:,}: use 'single_linkage' or a smaller distance"
             )
         if total > MOST_PAIRS:
-            chunks = [minimum_spanning_forest(shortest(joined(chunks)), n)]
+            chunks = [merge_forests(chunks, n)]
             total, thinned = len(chunks[0].i), True
     if thinned:
         warn_of_many()

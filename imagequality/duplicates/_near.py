@@ -76,8 +76,8 @@ default="single_linkage"
     keep_ : ndarray of shape (n,), bool
         False for the images of each group that need not be kept.
     distance_ : float or None
-        The distance for images as they are; None if no distance is safe, so that only exact
-        copies are grouped.
+        The distance for images as they are. None if no distance is safe, so that only exact
+        copies are grouped, and for ``method="hdbscan"``, which has none.
     distances_ : dict of str to float or None
         The same for each kind of links.
     reason_ : str

@@ -172,6 +172,8 @@ default="single_linkage"
                 f"views={self.views!r} needs the descriptor, embedder=None: what an embedder gives "
                 "for a mirrored image is not known"
             )
+        if self.index == "faiss" and self.embedder is None and self.crops:
+            raise ValueError("index='faiss' compares one vector an image: it needs crops=False")
         rows, vectors = self._vectors(table)
         self._fit_pca(vectors)
         views = {0: self._reduced(vectors)}

@@ -169,10 +169,14 @@ class DuplicateDetector(BaseComposition, DuplicateDetectorBase):
 
     def _link(self, table: pd.DataFrame, contents: Contents) -> tuple[Links, NDArray[np.int64]]:
         links: Links = []
+        named = self._checked()
+        evidence = [columns[0] for _, part in named if (columns := part._evidence_columns())]
+        self._share_evidence = len(set(map(column_name, evidence))) < len(evidence)
         self._parts, self._graphs = [], {}
+        self._dense = set()  # the kinds whose links come from HDBSCAN, which has no distance
         self.distances_: dict[str, float | None] = {}
         reasons = []
-        for name, detector in self._checked():
+        for name, detector in named:
             part = clone(detector)
             found, labels = part._link(table, contents)
             self._parts.append((name, part))
@@ -180,6 +184,8 @@ class DuplicateDetector(BaseComposition, DuplicateDetectorBase):
                 for graph in part._graphs:
                     kind = self._kind(name, graph.kind)
                     self._graphs[kind] = graph
+                    if part.method == "hdbscan":
+                        self._dense.add(kind)
                     self.distances_[kind] = part.distances_[graph.kind]
                     reasons.append(f"{kind}: {part._fits[graph.kind].reason}")
             for kind, pairs in found:
@@ -190,10 +196,7 @@ class DuplicateDetector(BaseComposition, DuplicateDetectorBase):
 
     def _kind(self, name: str, kind: str) -> str:
         """Tell apart the links of detectors that use the same evidence."""
-        kinds = [
-            column for _, detector in self._checked() for column in detector._evidence_columns()[:1]
-        ]
-        return f"{name} {kind}" if len(set(map(column_name, kinds))) < len(kinds) else kind
+        return f"{name} {kind}" if self._share_evidence else kind
 
     def _match(self, table: pd.DataFrame) -> Links:
         return [
@@ -204,6 +207,8 @@ class DuplicateDetector(BaseComposition, DuplicateDetectorBase):
 
     def _in_unit(self, kind: str, distance: NDArray[Any]) -> NDArray[np.float64]:
         allowed = self.distances_[kind]
+        if allowed is None and kind in self._dense:  # as where nothing is known
+            allowed = self._graphs[kind].metric.fallback
         if allowed is None:
             return np.full(len(distance), np.inf)
         # Within a distance of 0 there is nothing but 0.

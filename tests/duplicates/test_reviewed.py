@@ -148,3 +148,27 @@ def test_the_report_says_how_the_distance_was_chosen(photos):
     report = iq.QualityPipeline(progress=False).fit([*photos, jpeg(photos[0], 90)]).report()
     method = report.summary.set_index("issue").loc["near_duplicates", "method"]
     assert "distance" in method
+
+
+def test_hdbscan_has_no_distance_and_says_so(photos):
+    copies = [*photos[:40], *map(jpeg, photos[:20])]
+    alone = iq.NearDuplicateDetector("hdbscan").fit(copies)
+    assert alone.distance_ is None
+    assert "HDBSCAN" in alone.reason_
+    assert 0 in alone.find_matches([jpeg(photos[0], 80)])["j"].tolist()
+    parts = [("dense", iq.NearDuplicateDetector("hdbscan")), ("exact", iq.ExactDuplicateDetector())]
+    together = iq.DuplicateDetector(parts).fit(copies)
+    assert np.isfinite(together.groups_[["diameter", "weakest_link"]].to_numpy()).all()
+
+
+def test_faiss_is_not_left_out_silently(photos):
+    with pytest.raises(ValueError, match="crops=False"):
+        iq.SemanticDuplicateDetector(index="faiss").fit(photos[:5])
+    pytest.importorskip("faiss")
+    copies = [*photos, *map(jpeg, photos[:15])]
+    labels = [
+        iq.SemanticDuplicateDetector(index=index, crops=False, distance=0.005).fit(copies).labels_
+        for index in ("exact", "faiss")
+    ]
+    assert labels[0].max() >= 5
+    np.testing.assert_array_equal(*labels)
