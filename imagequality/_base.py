@@ -22,7 +22,7 @@ from sklearn.utils.metaestimators import _BaseComposition as BaseComposition
 
 __all__ = [
     "N_JOBS",
-    "BaseComposition",
+    "DetectorComposition",
     "HasMethods",
     "Hidden",
     "Interval",
@@ -88,3 +88,66 @@ def takes_images(tags: Any) -> Any:
     tags.input_tags.allow_nan = True
     tags.target_tags.required = False
     return tags
+
+
+class DetectorComposition(BaseComposition):
+    """An estimator whose parameter ``detectors`` is a list of (name, detector), or None.
+
+    None stands for a default list: ``get_params`` shows the parameters of its detectors and
+    ``set_params`` reaches them.
+    """
+
+    detectors: list[tuple[str, Any]] | None
+
+    def _default_detectors(self) -> list[Any]:
+        """Return a new default list."""
+        raise NotImplementedError
+
+    @property
+    def _named_detectors(self) -> list[tuple[str, Any]]:
+        return self._default_detectors() if self.detectors is None else self.detectors
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters, with ``deep`` those of every detector too.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+
+        Returns
+        -------
+        params : dict
+        """
+        params: dict[str, Any] = self._get_params("_named_detectors", deep=deep)
+        return params
+
+    def set_params(self, **params: Any) -> Any:
+        """Set own parameters, or those of the detectors.
+
+        Parameters
+        ----------
+        **params : dict
+            ``name=detector`` replaces a detector, ``name="drop"`` leaves it out
+            where that is allowed,
+            ``name__parameter=value`` sets a detector's parameter.
+
+        Returns
+        -------
+        self
+        """
+        before = self.detectors
+        own = set(self.get_params(deep=False))
+        if "detectors" in params:
+            self.detectors = params.pop("detectors")
+        if self.detectors is None and set(params) - own:
+            self.detectors = self._default_detectors()
+        for name in {name.partition("__")[0] for name in params if "__" in name}:
+            if name not in params and dict(self.detectors or []).get(name) == "drop":
+                self.detectors = before
+                raise ValueError(f"{name!r} is dropped, so its parameters cannot be set")
+        try:
+            self._set_params("detectors", **params)
+        except (AttributeError, ValueError):
+            self.detectors = before
+            raise
+        return self

@@ -12,7 +12,7 @@ from sklearn.base import ClassifierMixin, TransformerMixin, clone
 from sklearn.metrics import f1_score
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import N_JOBS, BaseComposition, takes_images, validate_parameters
+from ._base import N_JOBS, DetectorComposition, takes_images, validate_parameters
 from ._plan import removal_plan
 from .detectors import (
     BlurDetector,
@@ -84,7 +84,7 @@ def default_detectors() -> NamedDetectors:
     return [(detector.issue, detector) for detector in detectors]
 
 
-class QualityPipeline(ClassifierMixin, TransformerMixin, BaseComposition):
+class QualityPipeline(ClassifierMixin, TransformerMixin, DetectorComposition):
     """Audit a collection of images: measure once, score every issue, choose every threshold.
 
     Parameters
@@ -151,55 +151,8 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, BaseComposition):
         self.progress = progress
         self.multilabel = multilabel
 
-    # ------------------------------------------------------------- parameters
-
-    @property
-    def _named_detectors(self) -> list[tuple[str, Any]]:
-        return default_detectors() if self.detectors is None else self.detectors
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters, with ``deep`` those of every detector too.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-
-        Returns
-        -------
-        params : dict
-        """
-        params: dict[str, Any] = self._get_params("_named_detectors", deep=deep)
-        return params
-
-    def set_params(self, **params: Any) -> QualityPipeline:
-        """Set parameters of the pipeline or of its detectors.
-
-        Parameters
-        ----------
-        **params : dict
-            ``name=detector`` replaces a detector, ``name="drop"`` leaves it out,
-            ``name__parameter=value`` sets a detector's parameter.
-
-        Returns
-        -------
-        self : QualityPipeline
-        """
-        before = self.detectors
-        own = set(self.get_params(deep=False))
-        if "detectors" in params:
-            self.detectors = params.pop("detectors")
-        if self.detectors is None and set(params) - own:
-            self.detectors = default_detectors()
-        for name in {name.partition("__")[0] for name in params if "__" in name}:
-            if name not in params and dict(self.detectors or []).get(name) == "drop":
-                self.detectors = before
-                raise ValueError(f"{name!r} is dropped, so its parameters cannot be set")
-        try:
-            self._set_params("detectors", **params)
-        except (AttributeError, ValueError):
-            self.detectors = before
-            raise
-        return self
+    def _default_detectors(self) -> NamedDetectors:
+        return default_detectors()
 
     # ----------------------------------------------------------------- public
 

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from .._base import BaseComposition, validate_parameters
+from .._base import DetectorComposition, validate_parameters
 from ..measurements import Column, column_name
 from ._base import DuplicateDetectorBase, Links, joined, select
 from ._clusters import linked_clusters
@@ -29,7 +29,7 @@ def default_evidence() -> list[tuple[str, DuplicateDetectorBase]]:
     ]
 
 
-class DuplicateDetector(BaseComposition, DuplicateDetectorBase):
+class DuplicateDetector(DetectorComposition, DuplicateDetectorBase):
     """Find duplicates by several kinds of evidence at once.
 
     The links that the detectors find, each within its own distance, are put together, and
@@ -102,49 +102,8 @@ class DuplicateDetector(BaseComposition, DuplicateDetectorBase):
         self.detectors = detectors
         self.keep = keep
 
-    @property
-    def _named_detectors(self) -> list[tuple[str, Any]]:
-        return default_evidence() if self.detectors is None else self.detectors
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters, with ``deep`` those of every detector too.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-
-        Returns
-        -------
-        params : dict
-        """
-        params: dict[str, Any] = self._get_params("_named_detectors", deep=deep)
-        return params
-
-    def set_params(self, **params: Any) -> DuplicateDetector:
-        """Set parameters of this detector or of those that it unites.
-
-        Parameters
-        ----------
-        **params : dict
-            ``name=detector`` replaces a detector, ``name__parameter=value`` sets a parameter
-            of one.
-
-        Returns
-        -------
-        self : DuplicateDetector
-        """
-        before = self.detectors
-        own = set(self.get_params(deep=False))
-        if "detectors" in params:
-            self.detectors = params.pop("detectors")
-        if self.detectors is None and set(params) - own:
-            self.detectors = default_evidence()
-        try:
-            self._set_params("detectors", **params)
-        except (AttributeError, ValueError):
-            self.detectors = before
-            raise
-        return self
+    def _default_detectors(self) -> list[tuple[str, DuplicateDetectorBase]]:
+        return default_evidence()
 
     def _evidence_columns(self) -> tuple[Column, ...]:
         return tuple(
