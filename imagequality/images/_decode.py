@@ -1,66 +1,27 @@
-"""Folder → paths, and any reference to an image → one RGB uint8 array.
-
-The decode policy, in one place
--------------------------------
-Every image is measured as an ``(h, w, 3)`` uint8 RGB array. It is made so:
-
-===============================  ==============================================================
-what comes in                    what becomes of it
-===============================  ==============================================================
-EXIF orientation                 applied; a corrupt EXIF block is ignored
-alpha (RGBA, LA, palette, tRNS)  composited over white; over black what would vanish on white
-CMYK, YCbCr, Lab, HSV            converted by Pillow, without a colour profile
-palette, 1 bit                   looked up; 0 and 1 become 0 and 255
-16-bit grey, uint16 arrays       divided by 257 and rounded (full scale 65535)
-16-bit colour files              the high byte, as Pillow reads them
-float files and arrays           must lie in [0, 1]; times 255 and rounded
-bool arrays                      0 and 255
-other integer arrays             must lie in [0, 255]
-32-bit integer files             must lie in [0, 65535]; treated as 16 bit
-animations, multi-page files     the first frame (a PIL image: the frame it stands at)
-more than ``MAX_PIXELS`` pixels  refused, before anything is decoded
-===============================  ==============================================================
-
-A file that is truncated or corrupt is refused, also where a decoder could fill in the rest.
-Damage inside a JPEG that libjpeg reads past is not seen.
-EPS, WMF and the formats that Pillow only recognises are refused: reading them would run
-another program. HEIC needs the extra ``imagequality[heif]``.
-"""
+"""Any reference to an image → RGB uint8 pixels and the facts of its source."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import importlib.util
 import io
 import os
-import re
 import stat
 import struct
 import threading
 import warnings
 import zlib
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-__all__ = [
-    "MAX_PIXELS",
-    "DecodedImage",
-    "UnreadableImageError",
-    "as_references",
-    "list_images",
-    "load_image",
-    "read_image",
-]
+from ._errors import UnreadableImageError
+from ._formats import HEIF_BRANDS, OPENCV_MAGIC, PAM_MAGIC, pillow_formats
 
 MAX_PIXELS = 178_956_970
 """Largest image that is decoded, in pixels: a guard against decompression bombs.
@@ -75,54 +36,6 @@ INK_BACKGROUND = (0, 0, 0)  # for what would vanish on white
 RGBArray = NDArray[np.uint8]
 
 _EXIF_ORIENTATION = 0x0112
-
-# Formats that Pillow recognises but cannot decode by itself (it would need another program or
-# only reads a header), and some that would take any text or number table for an image.
-_NOT_DECODED = frozenset(
-    {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MCIDAS", "MPEG", "PCD", "SPIDER", "WMF", "XVTHUMB"}
-)
-_COMMON_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM")
-
-# Read by OpenCV where Pillow does not know them.
-_OPENCV_MAGIC = (b"#?RADIANCE", b"#?RGBE")
-_OPENCV_EXTENSIONS = frozenset({".hdr", ".pic"})
-# Read here: OpenCV swaps red and blue of it and does not scale by its largest value.
-_PAM_MAGIC = b"P7\n"
-_PAM_EXTENSIONS = frozenset({".pam"})
-_HEIF_EXTENSIONS = frozenset({".heic", ".heif", ".hif"})
-_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1")
-
-# The first bytes of the formats that are told by content when the extension says nothing.
-_MAGIC = (
-    b"\xff\xd8\xff",  # JPEG
-    b"\x89PNG\r\n\x1a\n",
-    b"GIF87a",
-    b"GIF89a",
-    b"II*\x00",  # TIFF, little endian
-    b"MM\x00*",  # TIFF, big endian
-    b"II+\x00",  # BigTIFF
-    b"MM\x00+",
-    b"\x00\x00\x00\x0cjP  \r\n\x87\n",  # JPEG 2000
-    b"\xff\x4f\xff\x51",  # JPEG 2000 code stream
-    b"8BPS",  # PSD
-    b"qoif",
-    b"DDS ",
-    b"\x59\xa6\x6a\x95",  # Sun raster
-    *_OPENCV_MAGIC,
-    _PAM_MAGIC,
-)
-
-# The header sizes of BMP: core, info with masks, OS/2, version 4 and 5.
-_BMP_HEADER_SIZES = tuple(bytes((size, 0, 0, 0)) for size in (12, 40, 52, 56, 64, 108, 124))
-
-_PORTABLE_ANYMAP = re.compile(rb"P[1-6]\s[0-9#]")
-
-
-class UnreadableImageError(ValueError):
-    """An image that cannot be decoded, or that the decode policy refuses.
-
-    The message is the reason, in words, without the reference.
-    """
 
 
 @dataclass(frozen=True)
@@ -149,208 +62,6 @@ class DecodedImage:
     mode: str
     file_size: int | None
     luminance_table: tuple[int, ...] | None = None
-
-
-# --------------------------------------------------------------------------- folders
-
-
-def list_images(folder: str | os.PathLike[str], recursive: bool = True) -> list[str]:
-    """List the image files of a folder, sorted.
-
-    A file counts as an image if its extension is one that Pillow or OpenCV reads, or if its
-    first bytes are those of an image whatever it is called. So a text file named ``a.jpg`` is
-    listed (and later reported as invalid), and a JPEG without an extension is listed too.
-
-    Hidden files and folders (a leading dot) and other files are passed over; one warning says
-    how many and of what kind. Links to files are followed, links to folders are not.
-
-    Parameters
-    ----------
-    folder : str or path-like
-        The folder.
-    recursive : bool, default=True
-        Whether to descend into sub-folders.
-
-    Returns
-    -------
-    paths : list of str
-        Each begins with ``folder`` as given.
-
-    Raises
-    ------
-    FileNotFoundError, NotADirectoryError
-        If ``folder`` does not exist or is a file.
-
-    Examples
-    --------
-    >>> import tempfile, pathlib, PIL.Image
-    >>> folder = pathlib.Path(tempfile.mkdtemp())
-    >>> PIL.Image.new("RGB", (8, 8)).save(folder / "b.png")
-    >>> PIL.Image.new("RGB", (8, 8)).save(folder / "a.jpg")
-    >>> [pathlib.Path(path).name for path in list_images(folder)]
-    ['a.jpg', 'b.png']
-    """
-    root = os.fspath(folder)
-    if not os.path.isdir(root):
-        if os.path.lexists(root):
-            raise NotADirectoryError(f"not a folder: {root!r}")
-        raise FileNotFoundError(f"no such folder: {root!r}")
-    paths: list[str] = []
-    passed_over: Counter[str] = Counter()
-
-    def unreadable(error: OSError) -> None:
-        passed_over["folders that cannot be read"] += 1
-
-    for parent, folders, files in os.walk(root, onerror=unreadable):
-        passed_over["hidden"] += sum(name.startswith(".") for name in (*folders, *files))
-        folders[:] = [name for name in folders if recursive and not name.startswith(".")]
-        for name in files:
-            if name.startswith("."):
-                continue
-            path = os.path.join(parent, name)
-            extension = os.path.splitext(name)[1].lower()
-            if extension in _image_extensions() or _has_image_magic(path):
-                paths.append(path)
-            else:
-                passed_over[f"not images ({extension or 'no extension'})"] += 1
-    passed_over += Counter()  # drops the kinds that did not occur
-    if passed_over:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in passed_over.most_common(8))
-        warnings.warn(
-            f"list_images passed over {passed_over.total()} entries of {root!r}: {kinds}",
-            stacklevel=2,
-        )
-    return sorted(paths)
-
-
-@functools.lru_cache(maxsize=1)
-def _pillow_formats() -> tuple[str, ...]:
-    """Pillow's formats that are decoded, the common ones first since they are tried in order."""
-    Image.init()
-    known = [name for name in Image.OPEN if name not in _NOT_DECODED]
-    return tuple(sorted(known, key=lambda name: (name not in _COMMON_FORMATS, name)))
-
-
-@functools.lru_cache(maxsize=1)
-def _image_extensions() -> frozenset[str]:
-    formats = {*_pillow_formats(), "MPO"}
-    of_pillow = {
-        extension
-        for extension, format_name in Image.registered_extensions().items()
-        if format_name in formats
-    }
-    return frozenset(of_pillow | _OPENCV_EXTENSIONS | _PAM_EXTENSIONS | _HEIF_EXTENSIONS)
-
-
-def _has_image_magic(path: str) -> bool:
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a FIFO would wait for ever
-            return False
-        with open(path, "rb") as file:
-            head = file.read(32)
-    except OSError:
-        return False
-    return (
-        head.startswith(_MAGIC)
-        or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
-        or (head[:2] == b"BM" and head[14:18] in _BMP_HEADER_SIZES)
-        or _PORTABLE_ANYMAP.match(head) is not None
-        or (head[4:8] == b"ftyp" and head[8:12] in (*_HEIF_BRANDS, b"avif", b"avis"))
-    )
-
-
-# ------------------------------------------------------------------------ references
-
-
-def as_references(X: Any) -> tuple[Sequence[Any], pd.Index]:
-    """Bring a collection of images to a sequence of references and a name for each.
-
-    Parameters
-    ----------
-    X : list, tuple, ndarray, Series, Index or one-column DataFrame
-        References (str, Path, bytes, PIL image, array), an ``(n, h, w)`` or
-        ``(n, h, w, c)`` numeric array, or an ``(n, 1)`` object array of references.
-
-    Returns
-    -------
-    references : sequence of length n
-        The references, unopened.
-    names : Index of length n
-        A pandas input keeps its own index; a path is named by itself, anything else by its
-        position.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If X is one image or no collection of images.
-
-    Examples
-    --------
-    >>> references, names = as_references(["a.jpg", "b.jpg"])
-    >>> names.tolist()
-    ['a.jpg', 'b.jpg']
-    """
-    if isinstance(X, pd.DataFrame):
-        if X.shape[1] != 1:
-            raise ValueError(
-                f"a DataFrame of images must have one column of references, got {X.shape[1]} "
-                f"columns: {', '.join(map(str, X.columns[:8]))}"
-            )
-        return X.iloc[:, 0].tolist(), X.index
-    if isinstance(X, pd.Series):
-        return X.tolist(), X.index
-    if isinstance(X, pd.Index):
-        X = X.to_numpy(dtype=object)
-    references: Sequence[Any]
-    if isinstance(X, np.ndarray):
-        references = _references_of_array(X) if X.size else []
-    elif isinstance(X, (str, bytes, bytearray, memoryview, os.PathLike, Image.Image)):
-        raise TypeError(
-            f"X must be a collection of images, got one {type(X).__name__}; pass [image] for a "
-            "single image, or list_images(folder) for a folder"
-        )
-    elif isinstance(X, Sequence):
-        references = X
-    else:
-        raise TypeError(
-            f"X must be a list, array, Series or one-column DataFrame of images, "
-            f"got {type(X).__name__}"
-        )
-    return references, _names(references)
-
-
-def _references_of_array(X: NDArray[Any]) -> Sequence[Any]:
-    if X.dtype.kind in "OUST":
-        if X.ndim == 2 and X.shape[1] == 1:
-            X = X[:, 0]
-        if X.ndim != 1:
-            raise ValueError(
-                f"an array of references must have shape (n,) or (n, 1), got {X.shape}"
-            )
-        return list(X) if X.dtype.kind == "O" else X.tolist()
-    if X.ndim not in (3, 4) or (X.ndim == 3 and 0 < X.shape[-1] <= 4):
-        raise ValueError(
-            f"an array of images must have shape (n, h, w) or (n, h, w, c), got {X.shape}; "
-            "pass [image] for a single image"
-        )
-    return list(X)
-
-
-def _names(references: Sequence[Any]) -> pd.Index:
-    is_path = [isinstance(reference, (str, os.PathLike)) for reference in references]
-    if not any(is_path):
-        return pd.RangeIndex(len(references))
-    return pd.Index(
-        [
-            str(os.fsdecode(reference)) if path else position
-            for position, (reference, path) in enumerate(zip(references, is_path, strict=True))
-        ],
-        name="path",
-        dtype=object,
-    )
-
-
-# -------------------------------------------------------------------------- decoding
 
 
 def load_image(reference: Any) -> RGBArray:
@@ -493,14 +204,14 @@ def _read_file(path: str | os.PathLike[str]) -> bytes:
 def _read_encoded(data: bytes, max_pixels: int) -> DecodedImage:
     if not data:
         raise UnreadableImageError("empty file")
-    if data.startswith(_OPENCV_MAGIC):
+    if data.startswith(OPENCV_MAGIC):
         return _read_with_opencv(data, max_pixels)
-    if data.startswith(_PAM_MAGIC):
+    if data.startswith(PAM_MAGIC):
         return _read_pam(data, max_pixels)
-    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS and b"avif" not in data[8:64]:
+    if data[4:8] == b"ftyp" and data[8:12] in HEIF_BRANDS and b"avif" not in data[8:64]:
         return _read_pil(_open_heif(data), max_pixels, len(data))
     _refuse_corrupt(data)
-    with Image.open(io.BytesIO(data), formats=_pillow_formats()) as image:
+    with Image.open(io.BytesIO(data), formats=pillow_formats()) as image:
         return _read_pil(image, max_pixels, len(data))
 
 

@@ -1,0 +1,45 @@
+"""Folder → paths, and any reference to an image → one RGB uint8 array.
+
+The decode policy, in one place
+-------------------------------
+Every image is measured as an ``(h, w, 3)`` uint8 RGB array. It is made so:
+
+===============================  ==============================================================
+what comes in                    what becomes of it
+===============================  ==============================================================
+EXIF orientation                 applied; a corrupt EXIF block is ignored
+alpha (RGBA, LA, palette, tRNS)  composited over white; over black what would vanish on white
+CMYK, YCbCr, Lab, HSV            converted by Pillow, without a colour profile
+palette, 1 bit                   looked up; 0 and 1 become 0 and 255
+16-bit grey, uint16 arrays       divided by 257 and rounded (full scale 65535)
+16-bit colour files              the high byte, as Pillow reads them
+float files and arrays           must lie in [0, 1]; times 255 and rounded
+bool arrays                      0 and 255
+other integer arrays             must lie in [0, 255]
+32-bit integer files             must lie in [0, 65535]; treated as 16 bit
+animations, multi-page files     the first frame (a PIL image: the frame it stands at)
+more than ``MAX_PIXELS`` pixels  refused, before anything is decoded
+===============================  ==============================================================
+
+A file that is truncated or corrupt is refused, also where a decoder could fill in the rest.
+Damage inside a JPEG that libjpeg reads past is not seen.
+EPS, WMF and the formats that Pillow only recognises are refused: reading them would run
+another program. HEIC needs the extra ``imagequality[heif]``.
+"""
+
+from ._decode import MAX_PIXELS, DecodedImage, RGBArray, load_image, quiet_decoders, read_image
+from ._errors import UnreadableImageError
+from ._folders import list_images
+from ._references import as_references
+
+__all__ = [
+    "MAX_PIXELS",
+    "DecodedImage",
+    "RGBArray",
+    "UnreadableImageError",
+    "as_references",
+    "list_images",
+    "load_image",
+    "quiet_decoders",
+    "read_image",
+]

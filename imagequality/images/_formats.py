@@ -1,0 +1,87 @@
+"""Which file formats are read, told by the extension and by the first bytes."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import stat
+
+from PIL import Image
+
+# Formats that Pillow recognises but cannot decode by itself (it would need another program or
+# only reads a header), and some that would take any text or number table for an image.
+_NOT_DECODED = frozenset(
+    {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MCIDAS", "MPEG", "PCD", "SPIDER", "WMF", "XVTHUMB"}
+)
+_COMMON_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM")
+
+# Read by OpenCV where Pillow does not know them.
+OPENCV_MAGIC = (b"#?RADIANCE", b"#?RGBE")
+_OPENCV_EXTENSIONS = frozenset({".hdr", ".pic"})
+# Read here: OpenCV swaps red and blue of it and does not scale by its largest value.
+PAM_MAGIC = b"P7\n"
+_PAM_EXTENSIONS = frozenset({".pam"})
+_HEIF_EXTENSIONS = frozenset({".heic", ".heif", ".hif"})
+HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1")
+
+# The first bytes of the formats that are told by content when the extension says nothing.
+_MAGIC = (
+    b"\xff\xd8\xff",  # JPEG
+    b"\x89PNG\r\n\x1a\n",
+    b"GIF87a",
+    b"GIF89a",
+    b"II*\x00",  # TIFF, little endian
+    b"MM\x00*",  # TIFF, big endian
+    b"II+\x00",  # BigTIFF
+    b"MM\x00+",
+    b"\x00\x00\x00\x0cjP  \r\n\x87\n",  # JPEG 2000
+    b"\xff\x4f\xff\x51",  # JPEG 2000 code stream
+    b"8BPS",  # PSD
+    b"qoif",
+    b"DDS ",
+    b"\x59\xa6\x6a\x95",  # Sun raster
+    *OPENCV_MAGIC,
+    PAM_MAGIC,
+)
+
+# The header sizes of BMP: core, info with masks, OS/2, version 4 and 5.
+_BMP_HEADER_SIZES = tuple(bytes((size, 0, 0, 0)) for size in (12, 40, 52, 56, 64, 108, 124))
+
+_PORTABLE_ANYMAP = re.compile(rb"P[1-6]\s[0-9#]")
+
+
+@functools.lru_cache(maxsize=1)
+def pillow_formats() -> tuple[str, ...]:
+    """Pillow's formats that are decoded, the common ones first since they are tried in order."""
+    Image.init()
+    known = [name for name in Image.OPEN if name not in _NOT_DECODED]
+    return tuple(sorted(known, key=lambda name: (name not in _COMMON_FORMATS, name)))
+
+
+@functools.lru_cache(maxsize=1)
+def image_extensions() -> frozenset[str]:
+    formats = {*pillow_formats(), "MPO"}
+    of_pillow = {
+        extension
+        for extension, format_name in Image.registered_extensions().items()
+        if format_name in formats
+    }
+    return frozenset(of_pillow | _OPENCV_EXTENSIONS | _PAM_EXTENSIONS | _HEIF_EXTENSIONS)
+
+
+def has_image_magic(path: str) -> bool:
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a FIFO would wait for ever
+            return False
+        with open(path, "rb") as file:
+            head = file.read(32)
+    except OSError:
+        return False
+    return (
+        head.startswith(_MAGIC)
+        or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+        or (head[:2] == b"BM" and head[14:18] in _BMP_HEADER_SIZES)
+        or _PORTABLE_ANYMAP.match(head) is not None
+        or (head[4:8] == b"ftyp" and head[8:12] in (*HEIF_BRANDS, b"avif", b"avis"))
+    )
