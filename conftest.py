@@ -1,5 +1,15 @@
-"""Leaves out the modules whose optional package is not installed."""
+"""Leaves out the modules and pages whose optional packages are not installed."""
 
 from importlib.util import find_spec
 
-collect_ignore = [] if find_spec("torch") else ["imagequality/torch.py"]
+_NEEDS = {
+    "imagequality/torch.py": ("torch",),
+    "docs/inputs.md": ("fsspec", "datasets"),
+    "docs/scaling.md": ("dask", "distributed"),
+    "imagequality/dask/*": ("dask", "distributed"),
+    "docs/store.md": ("pyarrow",),
+}
+
+collect_ignore_glob = [
+    pattern for pattern, packages in _NEEDS.items() if not all(map(find_spec, packages))
+]

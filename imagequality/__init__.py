@@ -32,8 +32,8 @@ from .duplicates import (
     find_leaks,
 )
 from .embedders import Embedder, OnnxEmbedder, TorchEmbedder
-from .images import UnreadableImageError, list_images, load_image
-from .measurements import Measurement, Measurer, measure
+from .images import UnreadableImageError, list_images, load_image, stream_images
+from .measurements import Measurement, Measurer, measure, read_store
 from .pipeline import QualityPipeline, default_detectors
 from .report import QualityReport
 from .resample import DropDuplicates, DropFlagged
@@ -115,6 +115,8 @@ __all__ = [
     "load_image",
     "measure",
     "perturbations",
+    "read_store",
+    "stream_images",
     "testing",
     "validate",
     "validate_folder",

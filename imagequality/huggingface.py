@@ -1,4 +1,8 @@
-"""A filter for Hugging Face's data sets: ``dataset.filter(QualityFilter())``."""
+"""Hugging Face's data sets: a filter for them, and their images without decoding them twice.
+
+``dataset.filter(QualityFilter())`` keeps the good examples; ``measure(images_of(dataset))``
+measures all.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from .images._datasets import images_of
 from .validation import validate_many
 from .validation._profiles import ProfileLike, resolve_profile
 from .validation._tensors import array_of_tensor, is_tensor
 from .validation._validate import admitted, check_score
 
-__all__ = ["QualityFilter"]
+__all__ = ["QualityFilter", "images_of"]
 
 _MOST_CHANNELS = 4
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -99,6 +100,9 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, DetectorComposition):
         Number of workers for measuring, see :func:`measure`.
     progress : bool, default=True
         Whether to show a progress bar on long work.
+    cache : str or path-like, default=None
+        A store of measurements, so that no unchanged image is measured twice and a scan that
+        was killed goes on where it was, see :func:`measure`.
     multilabel : bool, default=False
         Whether ``predict`` and ``decision_function`` give one column per issue instead of one
         value per image.
@@ -135,6 +139,7 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, DetectorComposition):
         "detectors": [None, list],
         "n_jobs": N_JOBS,
         "progress": ["boolean"],
+        "cache": [None, str, os.PathLike],
         "multilabel": ["boolean"],
     }
 
@@ -144,11 +149,13 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, DetectorComposition):
         *,
         n_jobs: int | None = None,
         progress: bool = True,
+        cache: str | os.PathLike[str] | None = None,
         multilabel: bool = False,
     ) -> None:
         self.detectors = detectors
         self.n_jobs = n_jobs
         self.progress = progress
+        self.cache = cache
         self.multilabel = multilabel
 
     def _default_detectors(self) -> NamedDetectors:
@@ -425,7 +432,9 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, DetectorComposition):
             union.update(dict.fromkeys(detector._columns()))
         table = find_table(X, list(union))
         if table is None:
-            table = measure(X, list(union), n_jobs=self.n_jobs, progress=self.progress)
+            table = measure(
+                X, list(union), n_jobs=self.n_jobs, progress=self.progress, cache=self.cache
+            )
         if not len(table):
             raise ValueError("QualityPipeline needs at least one image, got none")
         return table
@@ -435,7 +444,11 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, DetectorComposition):
         return self._measure(X, self.detectors_)
 
     def _issue_scores(self, table: pd.DataFrame) -> Scores:
-        return np.column_stack([detector.score_samples(table) for _, detector in self.detectors_])
+        # In place, column by column: a second copy of all scores would be the most that is held.
+        scores = np.empty((len(table), len(self.detectors_)), order="F")
+        for position, (_, detector) in enumerate(self.detectors_):
+            scores[:, position] = detector.score_samples(table)
+        return scores
 
     def _quality(
         self, detectors: NamedDetectors, table: pd.DataFrame, scores: Scores | None = None

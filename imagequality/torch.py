@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
@@ -18,13 +19,13 @@ except ImportError as error:
         "imagequality.torch needs PyTorch: pip install 'imagequality[torch]'"
     ) from error
 
-from .images import as_references, load_image
+from .images import UnreadableImageError, as_references, load_image
 from .validation import validate_many
 from .validation._profiles import Profile, ProfileLike, resolve_profile
 from .validation._tensors import array_of_tensor
 from .validation._validate import INVALID, admitted, check_score
 
-__all__ = ["ValidatedImageDataset", "ValidatedSubset"]
+__all__ = ["DatasetItem", "DatasetItems", "ValidatedImageDataset", "ValidatedSubset", "images_of"]
 
 _CHUNK = 256  # items of a wrapped data set that are held in memory at once
 
@@ -267,3 +268,141 @@ def _first_value(item: Any) -> Any:
     if isinstance(item, Sequence) and not isinstance(item, (str, bytes)):
         return item[0]
     return item
+
+
+class DatasetItem:
+    """A reference to the image of one item of a data set, which is fetched when it is measured.
+
+    Parameters
+    ----------
+    dataset : map-style data set
+    position : int
+    item : int or str
+        See :func:`images_of`.
+    """
+
+    __slots__ = ("dataset", "item", "position")
+
+    def __init__(self, dataset: Any, position: int, item: int | str) -> None:
+        self.dataset = dataset
+        self.position = position
+        self.item = item
+
+    def fetch(self) -> Any:
+        """Return the image.
+
+        Returns
+        -------
+        image : PIL image, ndarray of shape (h, w[, c]), or another reference
+
+        Raises
+        ------
+        UnreadableImageError
+            If the data set cannot give it, with the data set's error as the reason.
+        """
+        try:
+            image = _chosen(self.dataset[self.position], self.item)
+        except Exception as error:  # what a data set raises on a damaged file is its own affair
+            raise UnreadableImageError(f"{type(error).__name__}: {error}") from error
+        return array_of_tensor(image) if isinstance(image, torch.Tensor) else image
+
+
+class DatasetItems(Sequence[Any]):
+    """The images of a data set as a sequence of references. :func:`images_of` makes it.
+
+    Parameters
+    ----------
+    dataset : map-style data set
+    item : int or str
+    """
+
+    def __init__(self, dataset: Any, item: int | str) -> None:
+        self.dataset = dataset
+        self.item = item
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    @overload
+    def __getitem__(self, index: int) -> DatasetItem: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[DatasetItem]: ...
+
+    def __getitem__(self, index: int | slice) -> DatasetItem | list[DatasetItem]:
+        positions = range(len(self))
+        if isinstance(index, slice):
+            return [DatasetItem(self.dataset, at, self.item) for at in positions[index]]
+        return DatasetItem(self.dataset, positions[operator.index(index)], self.item)
+
+
+def images_of(dataset: Any, item: int | str = 0) -> Sequence[Any]:
+    """Take the images of a data set as a lazy collection for :func:`measure` and all else.
+
+    An image is fetched from the data set when it is measured, by the worker that measures it,
+    and no sooner. What the data set's transforms make of it is what is measured.
+
+    Parameters
+    ----------
+    dataset : map-style data set
+        Its images are PIL images, arrays (h, w[, c]), tensors (h, w) or (c, h, w), uint8 or
+        floating point in [0, 1], paths or bytes.
+    item : int or str, default=0
+        Where the image stands in an item that is a tuple, list or mapping. 0 is the first value
+        of a mapping, too. An item that is an image by itself is taken as it is.
+
+    Returns
+    -------
+    images : sequence of references, or list of str
+        Paths for a ``torchvision.datasets.ImageFolder`` without a transform and with the default
+        loader, so that the files themselves are judged: they are decoded once, by the
+        library's policy (upright, transparency over white), which that loader does not follow.
+
+    Raises
+    ------
+    TypeError
+        If the data set is not map-style.
+
+    Notes
+    -----
+    Under a joblib backend of processes the data set travels with each batch. Threads, which
+    are the default, are better for one that holds its images in memory.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from imagequality import measure
+    >>> from imagequality.torch import images_of
+    >>> dataset = torch.utils.data.TensorDataset(torch.rand(3, 1, 8, 6), torch.arange(3))
+    >>> measure(images_of(dataset), columns=["width", "height"])["width"].tolist()
+    [6, 6, 6]
+    """
+    if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
+        raise TypeError(
+            "dataset must be map-style, with a length; one that is read in order can be given "
+            "to measure: measure(image for image, label in dataset)"
+        )
+    paths = _paths_of_folder(dataset)
+    return DatasetItems(dataset, item) if paths is None else paths
+
+
+def _paths_of_folder(dataset: Any) -> list[str] | None:
+    """Return the paths of an ImageFolder whose items are its files, unchanged."""
+    module = "torchvision.datasets.folder"
+    loader = getattr(dataset, "loader", None)
+    if (getattr(loader, "__module__", None), getattr(loader, "__name__", None)) != (
+        module,
+        "default_loader",
+    ):
+        return None
+    if dataset.transform is not None or type(dataset).__getitem__.__module__ != module:
+        return None
+    return [path for path, _ in dataset.samples]
+
+
+def _chosen(item: Any, which: int | str) -> Any:
+    if isinstance(item, Mapping) and which in item:
+        return item[which]
+    if which == 0:
+        return _first_value(item)
+    return item[which]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from itertools import pairwise
 
 import numpy as np
 from scipy import optimize
@@ -533,3 +534,125 @@ def holm(p_values):
         largest = max(largest, min(1.0, (len(p_values) - k) * p_values[position]))
         corrected[position] = largest
     return corrected
+
+
+# ------------------------------------------------------------------------------ the store of rows
+
+
+def write_rows(rows, identities, cells, versions):
+    """What a store holds after a write: of each key its stamp, and of each column version, cell."""
+    last = {identity[0]: position for position, identity in enumerate(identities) if identity}
+    for key, position in last.items():
+        stamp = identities[position][1]
+        if key not in rows or rows[key][0] != stamp:
+            rows[key] = (stamp, {})
+        for name, version in versions.items():
+            rows[key][1][name] = (version, cells[name][position])
+
+
+def lookup_rows(rows, identities, versions):
+    """Of each identity its cells, or None where they are not all stored as wanted."""
+    found = []
+    for identity in identities:
+        stamp, stored = rows.get(identity[0], (None, {})) if identity else (None, {})
+        usable = identity is not None and stamp == identity[1]
+        usable = usable and all(
+            name in stored and stored[name][0] == version for name, version in versions.items()
+        )
+        found.append({name: stored[name][1] for name in versions} if usable else None)
+    return found
+
+
+# --- signal: repetition and edges ----------------------------------------------------------------
+
+
+def edge_frequency(grey):
+    """Second differences over first ones, pixel by pixel, in whole numbers up to the division."""
+    rows, columns = grey.shape
+    pixel = grey.tolist()
+    frequencies = []
+    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        first, second = [], []
+        for y in range(rows):
+            for x in range(columns):
+                if y + down < rows and 0 <= x + right < columns:
+                    first.append((pixel[y + down][x + right] - pixel[y][x]) ** 2)
+                if y + 2 * down < rows and 0 <= x + 2 * right < columns:
+                    middle = pixel[y + down][x + right]
+                    far = pixel[y + 2 * down][x + 2 * right]
+                    second.append((far - 2 * middle + pixel[y][x]) ** 2)
+        gradient = sum(first) / len(first) + 4
+        frequencies.append(sum(second) / len(second) / (4 * gradient))
+    return math.sqrt(min(1, *frequencies))
+
+
+def block_repetition(grey):
+    """The rule of the gaps, of an image with sides below 512; no factor is that of few gaps."""
+    share = 1.0
+    for picture in (grey.tolist(), grey.T.tolist()):
+        lines, width = len(picture), len(picture[0])
+        if width < 4:
+            continue
+        sums = [sum(abs(line[x + 1] - line[x]) for line in picture) for x in range(width - 1)]
+        largest = [max(sums[max(0, x - 16) : x + 17]) for x in range(width - 1)]
+        real = [x for x in range(width - 1) if 10 * sums[x] > largest[x] and 2 * largest[x] > lines]
+        gaps = [after - before for before, after in pairwise(real)]
+        if len(gaps) < 2:
+            continue
+        usual = [gap for gap in gaps if abs(gap - float(np.median(gaps))) <= 1]
+        if len(usual) < 0.8 * len(gaps):
+            continue
+        factor = sum(usual) / len(usual)
+        if len(gaps) >= 8 or max(real[0] + 1, width - 1 - real[-1]) <= factor + 1:
+            share /= factor
+    return share
+
+
+# --- measurements: exposure, content, hashes -----------------------------------------------------
+
+
+def percentile(numbers, percent):
+    """Linear interpolation between the two numbers around a position among the sorted ones."""
+    ordered = sorted(numbers)
+    position = percent / 100 * (len(ordered) - 1)
+    below = math.floor(position)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
+
+
+def brightness_bins(rgb):
+    """Perceived brightness of each pixel in sixteenths of a grey level, not rounded."""
+    return [
+        16 * math.sqrt(0.241 * red**2 + 0.691 * green**2 + 0.068 * blue**2)
+        for red, green, blue in rgb.reshape(-1, 3).tolist()
+    ]
+
+
+def pooled_entropy(rgb):
+    """Bits of a level of a channel, drawn at random from all pixels and channels."""
+    counts = {}
+    for pixel in rgb.reshape(-1, 3).tolist():
+        for channel, level in enumerate(pixel):
+            counts[channel, level] = counts.get((channel, level), 0) + 1
+    return -math.fsum(c / rgb.size * math.log2(c / rgb.size) for c in counts.values())
+
+
+def cosine_transform(picture, frequencies):
+    """The unnormalised type-II transform of a picture, its lowest frequencies, term by term."""
+
+    def wave(k, n, length):
+        return math.cos(math.pi * k * (2 * n + 1) / (2 * length))
+
+    height, width = len(picture), len(picture[0])
+    return [
+        [
+            4
+            * math.fsum(
+                float(picture[y][x]) * wave(u, y, height) * wave(v, x, width)
+                for y in range(height)
+                for x in range(width)
+            )
+            for v in range(frequencies)
+        ]
+        for u in range(frequencies)
+    ]

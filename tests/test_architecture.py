@@ -29,7 +29,8 @@ ALLOWED["cli"] = ALLOWED["pipeline"] | {"datasets", "cli", "__init__"}
 ALLOWED["__main__"] = {"cli"}
 ALLOWED["validation"] = ALLOWED["pipeline"] | {"validation"}
 ALLOWED["torch"] = {"images", "validation", "torch"}
-ALLOWED["huggingface"] = {"validation", "huggingface"}
+ALLOWED["huggingface"] = {"images", "validation", "huggingface"}
+ALLOWED["dask"] = ALLOWED["pipeline"] | {"dask"}
 ALLOWED["diagnosis"] = {"report", "diagnosis"}
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from duplicate_tables import hash_table
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
@@ -73,9 +75,11 @@ def test_detectors_in_the_pipeline_equal_detectors_alone(fitted, flawed):
 
 def test_images_are_read_once(flawed_paths, monkeypatch):
     read = []
-    original = iq.measurements._scan.read_image
+    original = iq.measurements._batch.read_quietened_image
     monkeypatch.setattr(
-        iq.measurements._scan, "read_image", lambda ref: read.append(ref) or original(ref)
+        iq.measurements._batch,
+        "read_quietened_image",
+        lambda ref: read.append(ref) or original(ref),
     )
     pipeline = iq.QualityPipeline()
     pipeline.fit_predict(flawed_paths)
@@ -464,6 +468,40 @@ def test_what_is_kept_has_no_issue_but_copies_and_is_one_of_each_group(copied):
     dropped = report.plan[~kept]
     assert (dropped["why"] != "").all()
     assert set(dropped["kept"].dropna()) <= set(report.plan.index[kept])
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([True, True, True, False]),
+            *[st.sampled_from([np.nan, 0.1, 0.3, 0.4, 0.8])] * 3,
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+@settings(max_examples=50)
+def test_the_plan_names_the_first_flaw_that_is_found(rows):
+    names = ["valid", "value_perc_99", "aspect_ratio", "edge_frequency"]
+    table = pd.DataFrame(rows, columns=names)
+    table["reason"] = np.where(table["valid"], "", "truncated")
+    detectors = [
+        ("dark", iq.DarkDetector(threshold=0.3)),
+        ("odd_aspect_ratio", iq.OddAspectRatioDetector(threshold=0.4)),
+        ("blurry", iq.BlurDetector(threshold=0.4)),
+    ]
+    pipeline = iq.QualityPipeline(detectors, progress=False).fit(table)
+    plan = pipeline.report().plan
+    scores = pipeline.transform(table)
+    for row in range(len(table)):
+        expected = ""
+        for (name, detector), score in reversed(list(zip(detectors, scores[row], strict=True))):
+            if score < detector.threshold:
+                expected = f"{name}: score {score:.3g} < {detector.threshold:.3g}"
+        if not table["valid"][row]:
+            expected = "cannot be read: truncated"
+        assert plan["why"][row] == expected
+        assert plan["action"][row] == ("drop" if expected else "keep")
 
 
 def test_new_images_have_a_plan_but_no_groups(copied, clean):

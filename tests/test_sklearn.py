@@ -129,9 +129,11 @@ def test_grid_search_on_the_default_pipeline(flawed_paths, flawed):
 
 def test_with_a_table_images_are_decoded_once(flawed_paths, blurry, monkeypatch):
     read = []
-    original = iq.measurements._scan.read_image
+    original = iq.measurements._batch.read_quietened_image
     monkeypatch.setattr(
-        iq.measurements._scan, "read_image", lambda ref: read.append(ref) or original(ref)
+        iq.measurements._batch,
+        "read_quietened_image",
+        lambda ref: read.append(ref) or original(ref),
     )
     table = iq.measure(flawed_paths)
     GridSearchCV(iq.BlurDetector(), {"threshold": SIX}, cv=FOLDS, scoring="f1").fit(table, blurry)

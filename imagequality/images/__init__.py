@@ -27,19 +27,36 @@ EPS, WMF and the formats that Pillow only recognises are refused: reading them w
 another program. HEIC needs the extra ``imagequality[heif]``.
 """
 
-from ._decode import MAX_PIXELS, DecodedImage, RGBArray, load_image, quiet_decoders, read_image
+from ._archives import ArchiveMember
+from ._decode import (
+    MAX_PIXELS,
+    DecodedImage,
+    RGBArray,
+    load_image,
+    quiet_decoders,
+    read_image,
+    read_quietened_image,
+)
 from ._errors import UnreadableImageError
 from ._folders import list_images
-from ._references import as_references
+from ._references import as_references, as_stream, names_of
+from ._streams import stream_images
+from ._unreadable import UnreadableItem
 
 __all__ = [
     "MAX_PIXELS",
+    "ArchiveMember",
     "DecodedImage",
     "RGBArray",
     "UnreadableImageError",
+    "UnreadableItem",
     "as_references",
+    "as_stream",
     "list_images",
     "load_image",
+    "names_of",
     "quiet_decoders",
     "read_image",
+    "read_quietened_image",
+    "stream_images",
 ]

@@ -11,17 +11,17 @@ import struct
 import threading
 import warnings
 import zlib
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from . import _jpeg
 from ._errors import UnreadableImageError
 from ._formats import HEIF_BRANDS, OPENCV_MAGIC, PAM_MAGIC, pillow_formats
+from ._remote import is_url, read_url
 
 MAX_PIXELS = 178_956_970
 """Largest image that is decoded, in pixels: a guard against decompression bombs.
@@ -36,10 +36,10 @@ INK_BACKGROUND = (0, 0, 0)  # for what would vanish on white
 RGBArray = NDArray[np.uint8]
 
 _EXIF_ORIENTATION = 0x0112
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
-@dataclass(frozen=True)
-class DecodedImage:
+class DecodedImage(NamedTuple):
     """One decoded image and the facts of its source.
 
     Attributes
@@ -115,9 +115,28 @@ def read_image(reference: Any, max_pixels: int = MAX_PIXELS) -> DecodedImage:
     >>> image.pixels.shape, image.mode
     ((4, 6, 3), 'uint16')
     """
+    with quiet_decoders:
+        return read_quietened_image(reference, max_pixels)
+
+
+def read_quietened_image(reference: Any, max_pixels: int = MAX_PIXELS) -> DecodedImage:
+    """Do what :func:`read_image` does, within ``quiet_decoders``, which many calls can share.
+
+    Parameters
+    ----------
+    reference, max_pixels
+        See :func:`read_image`.
+
+    Returns
+    -------
+    image : DecodedImage
+
+    Raises
+    ------
+    UnreadableImageError
+    """
     try:
-        with quiet_decoders:
-            return _read(reference, max_pixels)
+        return _read(reference, max_pixels)
     except UnreadableImageError:
         raise
     # A decoder fed with broken data may raise almost anything (OSError, SyntaxError,
@@ -174,6 +193,8 @@ def _reason(error: Exception) -> str:
 
 
 def _read(reference: Any, max_pixels: int) -> DecodedImage:
+    if isinstance(reference, str) and is_url(reference):
+        return _read_encoded(read_url(reference), max_pixels)
     if isinstance(reference, (str, os.PathLike)):
         return _read_encoded(_read_file(reference), max_pixels)
     if isinstance(reference, (bytes, bytearray, memoryview)):
@@ -182,6 +203,10 @@ def _read(reference: Any, max_pixels: int) -> DecodedImage:
         return _read_pil(reference, max_pixels, None)
     if isinstance(reference, np.ndarray):
         return _read_array(reference, max_pixels)
+    if hasattr(reference, "read_bytes"):  # a member of an archive, say
+        return _read_encoded(reference.read_bytes(), max_pixels)
+    if hasattr(reference, "fetch"):  # an item of a data set: another kind of reference
+        return _read(reference.fetch(), max_pixels)
     if hasattr(reference, "read"):
         with contextlib.suppress(AttributeError, OSError):  # a pipe cannot be rewound
             reference.seek(0)
@@ -198,12 +223,25 @@ def _read_file(path: str | os.PathLike[str]) -> bytes:
         raise UnreadableImageError("is a folder")
     if not stat.S_ISREG(status.st_mode):  # a FIFO or device could block for ever
         raise UnreadableImageError("not a regular file")
-    return Path(path).read_bytes()
+    # Without the layers of open(), which cost more than decoding a thumbnail does.
+    descriptor = os.open(path, _OPEN_FLAGS)
+    try:
+        data = os.read(descriptor, status.st_size + 1)
+        while len(data) < status.st_size and (more := os.read(descriptor, status.st_size + 1)):
+            data += more  # one call reads at most 2 GB
+        return data
+    finally:
+        os.close(descriptor)
 
 
 def _read_encoded(data: bytes, max_pixels: int) -> DecodedImage:
     if not data:
         raise UnreadableImageError("empty file")
+    header = _jpeg.read_header(data)
+    if header is not None and header.width * header.height <= max_pixels:
+        plain = _jpeg.decode(data)
+        if plain is not None:
+            return DecodedImage(plain, "JPEG", header.mode, len(data), header.luminance_table)
     if data.startswith(OPENCV_MAGIC):
         return _read_with_opencv(data, max_pixels)
     if data.startswith(PAM_MAGIC):

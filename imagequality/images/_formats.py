@@ -48,6 +48,9 @@ _MAGIC = (
 # The header sizes of BMP: core, info with masks, OS/2, version 4 and 5.
 _BMP_HEADER_SIZES = tuple(bytes((size, 0, 0, 0)) for size in (12, 40, 52, 56, 64, 108, 124))
 
+HEAD_LENGTH = 32
+"""So many bytes at the start of a file tell its format."""
+
 _PORTABLE_ANYMAP = re.compile(rb"P[1-6]\s[0-9#]")
 
 
@@ -75,9 +78,30 @@ def has_image_magic(path: str) -> bool:
         if not stat.S_ISREG(os.stat(path).st_mode):  # opening a FIFO would wait for ever
             return False
         with open(path, "rb") as file:
-            head = file.read(32)
+            head = file.read(HEAD_LENGTH)
     except OSError:
         return False
+    return is_image_head(head)
+
+
+def has_image_extension(name: str) -> bool:
+    return extension_of(name) in image_extensions()
+
+
+def extension_of(name: str) -> str:
+    return os.path.splitext(name)[1].lower()
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a part of this relative name (with ``/``) is hidden, or macOS's shadow of a file."""
+    parts = name.split("/")
+    return "__MACOSX" in parts or any(
+        part.startswith(".") and part not in (".", "..") for part in parts
+    )
+
+
+def is_image_head(head: bytes) -> bool:
+    """Whether the first bytes of a file, ``HEAD_LENGTH`` or more, are those of an image."""
     return (
         head.startswith(_MAGIC)
         or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")

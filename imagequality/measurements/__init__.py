@@ -44,8 +44,10 @@ from ._hashes import (
 from ._noise import noise_sigma
 from ._pixelation import block_repetition, spectral_extent
 from ._pixels import channel_histograms, to_grey
+from ._sampling import sampled_rows
 from ._scan import Measurer, measure
 from ._sharpness import cleanvision_blurriness, edge_frequency, laplacian_variance
+from ._store import Store, StoreError, export_parquet, read_store
 from ._views import FLIPS, VIEWS, View
 
 __all__ = [
@@ -63,6 +65,8 @@ __all__ = [
     "Embedding",
     "Measurement",
     "Measurer",
+    "Store",
+    "StoreError",
     "View",
     "ahash",
     "aspect_ratio",
@@ -80,6 +84,7 @@ __all__ = [
     "dhash",
     "edge_frequency",
     "entropy",
+    "export_parquet",
     "hash_contrast",
     "hash_of_views",
     "holds_vectors",
@@ -93,6 +98,8 @@ __all__ = [
     "phash",
     "phash_of_views",
     "pixel_digest",
+    "read_store",
+    "sampled_rows",
     "size",
     "spectral_extent",
     "to_grey",

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ._tiles import native_tiles
+from ._tiles import (
+    BLOCK,
+    in_parts,
+    sums_of_block_rows,
+    tiles_of_one_shape,
+    transposed,
+)
 
-_BLOCK = 8
-# A step between two pixels less the mean of the steps beside it, on four pixels.
-_STEP = np.array([[0.5, -1.5, 1.5, -0.5]], dtype=np.float32)
+_LEAST_WIDTH = 3 * BLOCK
+_STEP_UNIT = 2 * BLOCK  # what the sums over a strip are larger by than a mean step
 _OFFSET = 0.5  # grey levels: added to both sides of the ratio, so that flat areas say nothing
 _LEAST_ACTIVITY = 0.5  # grey levels; strips flatter than this are left out
 _STANDARD_ERRORS = 2.0
@@ -84,59 +88,127 @@ def blockiness(grey: NDArray[np.uint8]) -> float:
     >>> blockiness(texture) < 0.1, blockiness(texture + steps) > 1
     (True, True)
     """
-    tiles = [np.ascontiguousarray(tile) for tile in native_tiles(grey)]
-    axes = (tiles, [np.ascontiguousarray(tile.T) for tile in tiles])
-    found = [
-        _strongest_phase(np.sum([_moments_by_phase(tile) for tile in axis], axis=0))
-        for axis in axes
-        if axis[0].shape[1] >= 3 * _BLOCK and axis[0].shape[0] >= _BLOCK
-    ]
+    # The tiles are small images whose moments add up to those of one.
+    return float(_log_ratios(tiles_of_one_shape(grey), of_one_image=True)[0])
+
+
+def blockinesses_of_stack(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Do what :func:`blockiness` does, for many small images of one shape.
+
+    Parameters
+    ----------
+    grey : ndarray of shape (n, h, w), uint8
+        Images of at most 1,048,576 pixels.
+
+    Returns
+    -------
+    log_ratios : ndarray of shape (n,), float64
+        Equal to those of :func:`blockiness`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> blockinesses_of_stack(np.full((2, 32, 32), 100, np.uint8))
+    array([0., 0.])
+    """
+    return in_parts(_log_ratios, grey)
+
+
+def _log_ratios(pictures: NDArray[np.uint8], of_one_image: bool = False) -> NDArray[np.float64]:
+    """Blockiness of each picture, or of one image of which they are the tiles."""
+    height, width = pictures.shape[1:]
+    found = []
+    if width >= _LEAST_WIDTH and height >= BLOCK:
+        found.append(_moments_by_phase(pictures))
+    if height >= _LEAST_WIDTH and width >= BLOCK:
+        found.append(_moments_by_phase(transposed(pictures)))
+    if of_one_image:
+        found = [moments.sum(axis=0, keepdims=True) for moments in found]
     if not found:
-        return 0.0
-    mean = sum(mean for mean, _ in found) / len(found)
-    error = math.hypot(*(error for _, error in found)) / len(found)
-    return max(0.0, mean - _STANDARD_ERRORS * error)
+        return np.zeros(1 if of_one_image else len(pictures))
+    means, errors = _strongest_phase(np.concatenate(found))
+    mean = means.reshape(len(found), -1).sum(axis=0)
+    error = np.sqrt(np.square(errors).reshape(len(found), -1).sum(axis=0))
+    return np.asarray(np.maximum(mean - _STANDARD_ERRORS * error, 0) / len(found))
 
 
-def _moments_by_phase(tile: NDArray[np.uint8]) -> NDArray[np.float64]:
+def _moments_by_phase(pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Count, sum and sum of squares of the log ratios along the rows, for each of the phases.
 
-    Returns an array of shape (3, 8).
+    Returns an array of shape (n, 3, 8).
     """
-    height, width = tile.shape
-    strips = height // _BLOCK
-    lines = tile[: strips * _BLOCK]
-    if strips > _MOST_STRIPS:
-        every = -(-strips // _MOST_STRIPS)
-        lines = lines.reshape(strips, _BLOCK, width)[::every].reshape(-1, width)
-        strips = len(lines) // _BLOCK
-    # The step between the pixels x and x + 1 stands at x - 1.
-    step = np.abs(cv2.filter2D(lines, cv2.CV_32F, _STEP, anchor=(1, 0))[:, 1:-2])
-    step = cv2.resize(step, (width - 3, strips), interpolation=cv2.INTER_AREA)
-    inside = cv2.boxFilter(step, -1, (_INSIDE, 1))
-    # Around the middle at t, inside is the mean over t - 2 … t + 2: of a step 2 to 6 away at 4.
-    across, left, right = step[:, 6:-6], inside[:, 2:-10], inside[:, 10:-2]
-    ratio = np.log(across + _OFFSET)
-    ratio -= 0.5 * np.log((left + _OFFSET) * (right + _OFFSET))
-    active = (across + 0.5 * (left + right) >= 2 * _LEAST_ACTIVITY).astype(np.float32)
+    steps = _strip_sums_of_steps(_sampled_strips(pictures))
+    count, strips, width = steps.shape
+    # On one long line, which is fastest: what runs over the end of a strip is cut off.
+    line = steps.reshape(-1).astype(np.float32)
+    two = line[:-1] + line[1:]
+    inside = two[:-3] + two[2:-1]
+    inside += line[4:]
+    inside += _INSIDE * _OFFSET * _STEP_UNIT
+    # The step between the pixels x and x + 1 stands at x - 1, and what is inside at t is the sum
+    # over t … t + 4: of a step, those 2 to 6 before it and those 2 to 6 behind it.
+    left, right = inside[:-8], inside[8:]
+    across = line[6:-6] + _OFFSET * _STEP_UNIT
+    across *= _INSIDE
+    moments = np.empty((3, line.size), np.float32)
+    moments[:, across.size :] = 0
+    active, ratio, square = moments[:, : across.size]
+    # Whole numbers: exact. A step counts twice, each of its sides once.
+    activity = across + across
+    activity += left
+    activity += right
+    np.greater_equal(activity, 4 * _INSIDE * _STEP_UNIT * (_LEAST_ACTIVITY + _OFFSET), out=active)
+    np.divide(np.square(across, out=across), left * right, out=ratio)
+    np.log(ratio, out=ratio)  # twice the log ratio
     ratio *= active
-    moments = np.zeros((3, -(-ratio.shape[1] // _BLOCK) * _BLOCK))
-    columns = moments[:, : ratio.shape[1]]  # the first step is that between the pixels 7 and 8
-    active.sum(axis=0, out=columns[0])
-    ratio.sum(axis=0, out=columns[1])
-    np.einsum("ij,ij->j", ratio, ratio, out=columns[2])
-    return np.asarray(moments.reshape(3, -1, _BLOCK).sum(axis=1))
+    np.square(ratio, out=square)
+    columns = width - 15  # a strip ends with 3 values without a step, and 6 + 6 without sides
+    by_column = np.zeros((3, count, -(-columns // BLOCK) * BLOCK))
+    by_column[:, :, :columns] = moments.reshape(3, count, strips, width)[..., :columns].sum(axis=2)
+    # The first step is that between the pixels 7 and 8.
+    by_phase = by_column.reshape(3, count, -1, BLOCK).sum(axis=2).transpose(1, 0, 2)
+    return by_phase * np.array([[1], [1 / 2], [1 / 4]])
 
 
-def _strongest_phase(moments: NDArray[np.float64]) -> tuple[float, float]:
-    """Mean and standard error of the phase that stands out most."""
-    counts, sums, squares = moments[:, moments[0] > 1]
-    if not counts.size:
-        return 0.0, 0.0
-    means = sums / counts
-    errors = np.sqrt(np.maximum(squares / counts - means**2, 0) / counts)
-    best = int(np.argmax(means - _STANDARD_ERRORS * errors))
-    return float(means[best]), float(errors[best])
+def _sampled_strips(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return strips of 8 lines of pictures, evenly spaced if there are too many."""
+    count, height, width = pictures.shape
+    strips = height // BLOCK
+    every = -(-strips // _MOST_STRIPS)
+    of_strips = pictures[:, : strips * BLOCK].reshape(count, strips, BLOCK, width)[:, ::every]
+    return of_strips.reshape(count, -1, width)
+
+
+def _strip_sums_of_steps(lines: NDArray[np.uint8]) -> NDArray[np.int16]:
+    """Add up, over each strip, twice the steps less the mean of those beside them, absolute.
+
+    This is the third difference: of the pixels a, b, c and d, |a - 3b + 3c - d|. Of shape (n,
+    strips, w); the last 3 values of each strip mean nothing.
+    """
+    line = lines.reshape(1, -1).astype(np.int16)
+    for _ in range(2):
+        line = np.asarray(cv2.subtract(line[:, 1:], line[:, :-1]))
+    steps = np.empty(lines.shape, dtype=np.int16)
+    cv2.absdiff(line[:, 1:], line[:, :-1], dst=steps.reshape(1, -1)[:, : line.size - 1])
+    steps[-1, -1, -3:] = 0
+    return sums_of_block_rows(steps)
+
+
+def _strongest_phase(
+    moments: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard error of the phase that stands out most; 0 where there is none.
+
+    From moments of shape (n, 3, 8).
+    """
+    counts, sums, squares = moments.transpose(1, 0, 2)
+    usable = counts > 1
+    divisor = np.where(usable, counts, 1)
+    means = sums / divisor
+    errors = np.sqrt(np.maximum(squares / divisor - means**2, 0) / divisor)
+    certain = np.where(usable, means - _STANDARD_ERRORS * errors, -np.inf)
+    best = np.arange(len(moments)), certain.argmax(axis=1)
+    return np.where(usable[best], means[best], 0), np.where(usable[best], errors[best], 0)
 
 
 def jpeg_quality(table: Sequence[int]) -> float:

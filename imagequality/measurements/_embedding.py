@@ -36,6 +36,9 @@ class Embedding:
         :data:`imagequality.measurements.VIEWS`; by default as it is. Of one transformer there
         may be several in a scan, with a view and a name each, to find mirrored or turned
         images, say.
+    version : str, default=None
+        Needed for ``measure(..., cache=...)`` only, to tell this transformer's vectors from
+        those of another one of the same name.
 
     Raises
     ------
@@ -76,6 +79,7 @@ class Embedding:
     transformer: Any = field(hash=False)
     name: str = "embedding"
     view: View = VIEWS[0]
+    version: str | None = None
 
     def __post_init__(self) -> None:
         given = self.transformer is None

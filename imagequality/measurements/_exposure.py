@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..images import RGBArray
+from ._counting import counts_of, counts_of_rows
 
 PERCENTILES = (1, 5, 10, 15, 25, 30, 40, 50, 60, 75, 90, 95, 99)
 """The percentiles that are measured: CleanVision's and those that the paper tries."""
@@ -18,7 +19,9 @@ PERCENTILES = (1, 5, 10, 15, 25, 30, 40, 50, 60, 75, 90, 95, 99)
 _HSP = np.array([[0.241, 0.691, 0.068]], dtype=np.float32)
 _STEPS = 16  # histogram bins per grey level: brightness is exact to 1 / (2 · 16 · 255)
 _BINS = 255 * _STEPS + 1
-_STRIP = 1 << 20  # pixels held as float at a time, so that memory does not grow with the image
+_SCALED_HSP = _HSP * np.float32(_STEPS**2)  # by a power of two, which rounds nothing
+_PIXELS_COUNTED = 1 << 20  # at a time, so that memory does not grow with the image
+_STRIP = 1 << 15  # pixels held as float at a time, so that they stay in the processor's cache
 
 
 def brightness_percentiles(rgb: RGBArray, percentiles: Sequence[float]) -> NDArray[np.float64]:
@@ -52,17 +55,58 @@ def brightness_percentiles(rgb: RGBArray, percentiles: Sequence[float]) -> NDArr
     [0.0, 0.5, 1.0]
     """
     height, width = rgb.shape[:2]
-    rows = max(1, _STRIP // width)
     counts = np.zeros(_BINS, dtype=np.int64)
+    rows = max(1, _PIXELS_COUNTED // width)
     for top in range(0, height, rows):
-        strip = rgb[top : top + rows].astype(np.float32)
-        strip *= strip
-        brightness = cv2.transform(strip, _HSP)
-        np.sqrt(brightness, out=brightness)
-        brightness *= _STEPS
-        np.rint(brightness, out=brightness)
-        counts += _count(brightness.astype(np.uint16), _BINS)
+        counts += counts_of(_brightness_bins(rgb[top : top + rows]), _BINS)
     return _percentiles_of_counts(counts, percentiles) / (_BINS - 1)
+
+
+def brightness_percentiles_of_stack(
+    rgb: RGBArray, percentiles: Sequence[float]
+) -> NDArray[np.float64]:
+    """Percentiles of each of several images, equal to those of :func:`brightness_percentiles`.
+
+    Parameters
+    ----------
+    rgb : ndarray of shape (n, h, w, 3), uint8
+    percentiles : sequence of float
+        In [0, 100].
+
+    Returns
+    -------
+    brightness : ndarray of shape (n, n_percentiles), in [0, 1]
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> images = np.zeros((2, 2, 2, 3), np.uint8)
+    >>> images[1, 0] = 255
+    >>> brightness_percentiles_of_stack(images, [0, 50, 100]).tolist()
+    [[0.0, 0.0, 0.0], [0.0, 0.5, 1.0]]
+    """
+    n, height, width, _ = rgb.shape
+    bins = _brightness_bins(rgb.reshape(n * height, width, 3)).reshape(n, height * width)
+    bins.sort(axis=1)
+    position, below, above = _order_statistics(percentiles, height * width)
+    low = bins[:, below.astype(np.intp)].astype(np.int64)
+    high = bins[:, above.astype(np.intp)].astype(np.int64)
+    return _between(low, high, position - below) / (_BINS - 1)
+
+
+def _brightness_bins(rgb: RGBArray) -> NDArray[np.uint16]:
+    """Perceived brightness of each pixel in sixteenths of a grey level, rounded."""
+    height, width = rgb.shape[:2]
+    bins = np.empty((height, width), dtype=np.uint16)
+    rows = max(1, _STRIP // width)
+    for top in range(0, height, rows):
+        squares = rgb[top : top + rows].astype(np.uint16)
+        squares *= squares
+        brightness = cv2.transform(squares.astype(np.float32), _SCALED_HSP)
+        cv2.sqrt(brightness, brightness)
+        np.rint(brightness, out=brightness)
+        bins[top : top + rows] = brightness
+    return bins
 
 
 def value_percentiles(rgb: RGBArray, percentiles: Sequence[float]) -> NDArray[np.float64]:
@@ -88,7 +132,98 @@ def value_percentiles(rgb: RGBArray, percentiles: Sequence[float]) -> NDArray[np
     >>> value_percentiles(blue, [99]).tolist()
     [1.0]
     """
-    return _percentiles_of_counts(_value_counts(rgb), percentiles) / 255
+    return value_percentiles_of_histogram(value_histogram(rgb), percentiles)
+
+
+def value_percentiles_of_histogram(
+    histogram: NDArray[np.int64], percentiles: Sequence[float]
+) -> NDArray[np.float64]:
+    """Percentiles of the pixels' value from its histogram, see :func:`value_percentiles`.
+
+    Parameters
+    ----------
+    histogram : ndarray of shape (..., 256)
+        From :func:`value_histogram` or :func:`value_histograms_of_stack`, of one image or many.
+    percentiles : sequence of float
+        In [0, 100].
+
+    Returns
+    -------
+    value : ndarray of shape (..., n_percentiles), in [0, 1]
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> images = np.zeros((3, 2, 4, 4), np.uint8)
+    >>> images[2, 1] = 51  # the blue plane of the second image
+    >>> value_percentiles_of_histogram(value_histograms_of_stack(images), [1, 99]).tolist()
+    [[0.0, 0.0], [0.2, 0.2]]
+    """
+    return _percentiles_of_counts(histogram, percentiles) / 255
+
+
+def value_histogram(rgb: RGBArray) -> NDArray[np.int64]:
+    """Count the 256 levels of the pixels' value max(R, G, B).
+
+    Parameters
+    ----------
+    rgb : ndarray of shape (h, w, 3), uint8
+
+    Returns
+    -------
+    counts : ndarray of shape (256,), int64
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> counts = value_histogram(np.array([[[1, 9, 3], [4, 2, 9]]], np.uint8))
+    >>> int(counts[9]), int(counts.sum())
+    (2, 2)
+    """
+    return value_histogram_of_planes([rgb[..., channel] for channel in range(3)])
+
+
+def value_histogram_of_planes(planes: Sequence[NDArray[np.uint8]]) -> NDArray[np.int64]:
+    """Count the 256 levels of the pixels' value, see :func:`value_histogram`.
+
+    Parameters
+    ----------
+    planes : sequence of three ndarray of shape (h, w), uint8
+        The red, green and blue parts.
+
+    Returns
+    -------
+    counts : ndarray of shape (256,), int64
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> planes = np.array([[[1, 4]], [[9, 2]], [[3, 9]]], np.uint8)
+    >>> int(value_histogram_of_planes(planes)[9])
+    2
+    """
+    return counts_of(_value(planes), 256)
+
+
+def value_histograms_of_stack(planes: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Count the 256 levels of the value of each of several images.
+
+    Parameters
+    ----------
+    planes : ndarray of shape (3, n, h, w), uint8
+        The red, green and blue parts.
+
+    Returns
+    -------
+    counts : ndarray of shape (n, 256), int64
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> value_histograms_of_stack(np.full((3, 5, 2, 2), 7, np.uint8))[:, 7].tolist()
+    [4, 4, 4, 4, 4]
+    """
+    return counts_of_rows(_value(planes).reshape(planes.shape[1], -1))
 
 
 def value_share(rgb: RGBArray, level: int) -> float:
@@ -134,8 +269,34 @@ def value_shares(rgb: RGBArray, levels: Sequence[int]) -> list[float]:
     >>> value_shares(np.full((2, 2, 3), 100, np.uint8), [100, 101])
     [1.0, 0.0]
     """
-    counts = _value_counts(rgb)
-    return [float(counts[level:].sum() / counts.sum()) for level in levels]
+    return value_shares_of_histogram(value_histogram(rgb), levels).tolist()
+
+
+def value_shares_of_histogram(
+    histogram: NDArray[np.int64], levels: Sequence[int]
+) -> NDArray[np.float64]:
+    """Shares of the pixels whose value reaches each of several levels, from its histogram.
+
+    Parameters
+    ----------
+    histogram : ndarray of shape (..., 256)
+        From :func:`value_histogram` or :func:`value_histograms_of_stack`, of one image or many.
+    levels : sequence of int
+        In 0 … 255.
+
+    Returns
+    -------
+    shares : ndarray of shape (n_levels, ...), in [0, 1]
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> histograms = value_histograms_of_stack(np.full((3, 2, 1, 1), 100, np.uint8))
+    >>> value_shares_of_histogram(histograms, [100, 101]).tolist()
+    [[1.0, 1.0], [0.0, 0.0]]
+    """
+    reaching = np.stack([histogram[..., level:].sum(axis=-1) for level in levels])
+    return np.asarray(reaching / histogram.sum(axis=-1))
 
 
 def mean_brightness(histogram: NDArray[np.int64]) -> float:
@@ -191,26 +352,41 @@ def _channel_means(histogram: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray(histogram @ np.arange(256.0) / histogram.sum(axis=1))
 
 
-def _value_counts(rgb: RGBArray) -> NDArray[np.int64]:
-    value = np.maximum(rgb[..., 0], rgb[..., 1])  # rgb.max(axis=2) is ten times as slow
-    return _count(np.maximum(value, rgb[..., 2], out=value), 256)
-
-
-def _count(values: NDArray[np.uint8] | NDArray[np.uint16], bins: int) -> NDArray[np.int64]:
-    """Histogram of small unsigned integers; OpenCV's is four times as fast as bincount."""
-    counts = cv2.calcHist([values], [0], None, [bins], [0, bins])
-    return counts.ravel().astype(np.int64)
+def _value(planes: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> NDArray[np.uint8]:
+    value = np.maximum(planes[0], planes[1])
+    return np.maximum(value, planes[2], out=value)
 
 
 def _percentiles_of_counts(
     counts: NDArray[np.int64], percentiles: Sequence[float]
 ) -> NDArray[np.float64]:
-    """Percentiles, in bins, of integers given by their histogram, interpolated linearly."""
-    cumulative = counts.cumsum()
-    total = int(cumulative[-1])
+    """Percentiles, in bins, of integers given by their histograms, interpolated linearly.
+
+    ``counts`` has shape (..., bins); what is returned has shape (..., n_percentiles).
+    """
+    cumulative = counts.cumsum(axis=-1)
+    position, below, above = _order_statistics(percentiles, cumulative[..., -1:])
+    return _between(_bins_at(cumulative, below), _bins_at(cumulative, above), position - below)
+
+
+def _order_statistics(
+    percentiles: Sequence[float], total: int | NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Positions of percentiles among sorted numbers, and the whole positions around them."""
     position = np.asarray(percentiles, dtype=np.float64) / 100 * (total - 1)
     below = np.floor(position)
-    above = np.minimum(below + 1, total - 1)
-    low = cumulative.searchsorted(below, side="right")
-    high = cumulative.searchsorted(above, side="right")
-    return np.asarray(low + (high - low) * (position - below))
+    return position, below, np.minimum(below + 1, total - 1)
+
+
+def _bins_at(cumulative: NDArray[np.int64], positions: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Bins in which the numbers at some positions, when sorted, lie."""
+    if cumulative.ndim == 1:
+        return np.asarray(cumulative.searchsorted(positions, side="right"))
+    before = cumulative[..., np.newaxis, :] <= positions[..., np.newaxis]
+    return np.asarray(np.count_nonzero(before, axis=-1))
+
+
+def _between(
+    low: NDArray[np.int64], high: NDArray[np.int64], share: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    return np.asarray(low + (high - low) * share)

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+import os
+from collections.abc import Iterable, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from .._base import N_JOBS, takes_images, validate_arguments, validate_parameters
-from ..images import RGBArray, UnreadableImageError, as_references, quiet_decoders, read_image
-from ._columns import INTEGER_COLUMNS, STATUS_COLUMNS, TEXT_COLUMNS, Column, Plan
-from ._embedding import embed
+from .._base import (
+    N_JOBS,
+    Interval,
+    StrOptions,
+    takes_images,
+    validate_arguments,
+    validate_parameters,
+)
+from ..images import as_references, as_stream, names_of
+from ._columns import STATUS_COLUMNS, Column, Plan
+from ._table import as_table, joined
+from ._workers import ScanOptions, scan_collection, scan_stream
 
-_BATCH = 64  # images per task: enough to hide the cost of a task, few enough to keep memory low
-_PIXELS_HELD = 32_000_000  # that wait for an embedding: 96 MB per worker
-_SECONDS_BEFORE_BAR = 1.0
-
-Row = dict[str, Any]
-
-_ARGUMENTS: dict[str, list[Any]] = {"n_jobs": N_JOBS, "progress": ["boolean"]}
+_ARGUMENTS: dict[str, list[Any]] = {
+    "n_jobs": N_JOBS,
+    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "cache": [None, str, os.PathLike],
+    "progress": ["boolean"],
+}
 
 
 def measure(
@@ -30,24 +37,37 @@ def measure(
     columns: Iterable[Column] | None = None,
     n_jobs: int | None = None,
     progress: bool = True,
+    *,
+    batch_size: int | str = "auto",
+    cache: str | os.PathLike[str] | None = None,
 ) -> pd.DataFrame:
     """Decode every image once and measure it.
 
     Parameters
     ----------
-    X : list, tuple, ndarray, Series or one-column DataFrame
-        References (str, Path, bytes, PIL image, array) or an ``(n, h, w[, c])`` array.
+    X : list, tuple, ndarray, Series, one-column DataFrame or iterator
+        References (str, Path, bytes, PIL image, array; URLs, members of archives), an
+        ``(n, h, w[, c])`` array, or an iterator of references or of (key, reference) pairs,
+        which is consumed batch by batch.
     columns : iterable of str, Measurement or Embedding, default=None
         What to measure, see :data:`imagequality.measurements.ALL_COLUMNS`; None means what the
         default pipeline needs, the facts of the file, and what the other percentiles of
         :class:`LightDetector` need. Other ``method`` parameters need further columns.
     n_jobs : int, default=None
         Number of joblib workers; None means 1 unless in a ``joblib.parallel_config`` context,
-        -1 means all cores. The decoders release the interpreter's lock, so workers are threads
-        unless such a context says otherwise.
+        -1 means all cores. Small files are measured by processes, since most of their time is
+        spent in Python; everything else by threads, since the decoders release the
+        interpreter's lock. A ``parallel_config`` context overrides that.
     progress : bool, default=True
         Whether to show a progress bar when the scan takes longer than a second. There is
         never one where the output is not a terminal or notebook.
+    batch_size : int or "auto", default="auto"
+        Images per task. "auto" goes by their size: many thumbnails, few large photographs.
+    cache : str or path-like, default=None
+        A store of measurements (an SQLite file, made if it is not there). What it holds of
+        unchanged images is not measured again, and every batch is added as soon as it is
+        measured, so that a scan that was killed goes on where it was. See
+        :class:`imagequality.measurements.Store`.
 
     Returns
     -------
@@ -62,9 +82,17 @@ def measure(
     Raises
     ------
     TypeError, ValueError
-        If X is no collection of images, a column is unknown, or the transformer of an
-        :class:`Embedding` returns not one vector per image or vectors of different lengths. A
-        broken image raises nothing.
+        If X is no collection of images, a column is unknown, the transformer of an
+        :class:`Embedding` returns not one vector per image or vectors of different lengths, or
+        ``cache`` is no store of measurements. A broken image raises nothing.
+
+    Notes
+    -----
+    Images of at most 4096 pixels are measured in stacks of one shape, larger ones one by one;
+    a row is the same whatever images surround it. Of images above 1,048,576 pixels some
+    quantities are taken from a sample: brightness, value and entropy from some rows (see
+    :func:`imagequality.measurements.sampled_rows`), noise, compression and pixelation from
+    tiles. What identifies an image (digest and hashes) is always taken from all of it.
 
     Examples
     --------
@@ -77,118 +105,18 @@ def measure(
     0   True                                                   6       4    1.585
     1  False  not an image in a format that can be read   <NA>    <NA>      NaN
     """
-    validate_arguments(_ARGUMENTS, {"n_jobs": n_jobs, "progress": progress}, "imagequality.measure")
+    arguments = {"n_jobs": n_jobs, "progress": progress, "batch_size": batch_size, "cache": cache}
+    validate_arguments(_ARGUMENTS, arguments, "imagequality.measure")
     plan = Plan(columns)
-    references, names = as_references(X)
-    batches = [references[start : start + _BATCH] for start in range(0, len(references), _BATCH)]
-    try:
-        parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
-    except ValueError:  # joblib's multiprocessing backend gives all its results at once
-        parallel = Parallel(n_jobs=n_jobs, prefer="threads")
-    with quiet_decoders:
-        rows = list(
-            _with_bar(
-                chain.from_iterable(parallel(delayed(_measure_batch)(b, plan) for b in batches)),
-                total=len(references),
-                progress=progress,
-            )
-        )
-    return _as_table(rows, plan, names)
-
-
-def _with_bar(rows: Iterable[Row], total: int, progress: bool) -> Iterator[Row]:
-    # Imported here since it warns at once in a notebook that cannot draw its bar.
-    from tqdm.auto import tqdm
-
-    yield from tqdm(
-        rows,
-        total=total,
-        desc="Measuring images",
-        unit="image",
-        delay=_SECONDS_BEFORE_BAR,
-        disable=None if progress else True,
-    )
-
-
-def _measure_batch(references: Sequence[Any], plan: Plan) -> list[Row]:
-    rows: list[Row] = []
-    held: list[tuple[Row, RGBArray]] = []  # what waits for the embeddings
-    pixels_held = 0
-    with quiet_decoders:
-        for reference in references:
-            row, rgb = _measure_one(reference, plan)
-            rows.append(row)
-            if not (plan.embeddings and row["valid"]):
-                continue
-            pixels = rgb.shape[0] * rgb.shape[1]
-            if pixels_held + pixels > _PIXELS_HELD:
-                _add_embeddings(held, plan)
-                held, pixels_held = [], 0
-            held.append((row, rgb))
-            pixels_held += pixels
-        _add_embeddings(held, plan)
-    return rows
-
-
-def _measure_one(reference: Any, plan: Plan) -> tuple[Row, RGBArray]:
-    """Return the row of one image, and its pixels: none where it could not be read."""
-    try:
-        image = read_image(reference)
-    except UnreadableImageError as error:
-        return _invalid(str(error)), np.empty((0, 0, 3), dtype=np.uint8)
-    try:
-        return {"valid": True, "reason": "", **plan.measure(image)}, image.pixels
-    except Exception as error:  # one image must not end the scan of a million
-        return _unmeasured(str(error) or type(error).__name__), image.pixels
-
-
-def _add_embeddings(held: list[tuple[Row, RGBArray]], plan: Plan) -> None:
-    """Put the vectors into the rows; a row without one becomes invalid."""
-    for embedding in plan.embeddings:
-        if not held:
-            return
-        outcomes = embed(embedding, [rgb for _, rgb in held])
-        for (row, _), outcome in zip(held, outcomes, strict=True):
-            if isinstance(outcome, str):
-                row.clear()
-                row.update(_unmeasured(outcome))
-            else:
-                row[embedding.name] = outcome
-        held = [(row, rgb) for row, rgb in held if row["valid"]]
-
-
-def _unmeasured(why: str) -> Row:
-    return _invalid(f"cannot be measured: {why}")
-
-
-def _invalid(reason: str) -> Row:
-    return {"valid": False, "reason": reason}
-
-
-def _as_table(rows: list[Row], plan: Plan, names: pd.Index) -> pd.DataFrame:
-    data = {
-        name: _as_column(name, [row.get(name) for row in rows], names, plan)
-        for name in (*STATUS_COLUMNS, *plan.columns)
-    }
-    return pd.DataFrame(data, index=names)
-
-
-def _as_column(name: str, values: list[Any], names: pd.Index, plan: Plan) -> Any:
-    if name == "valid":
-        return np.array(values, dtype=bool)
-    if name in plan.vector_columns:
-        lengths = sorted({len(value) for value in values if value is not None})
-        if len(lengths) > 1:
-            raise ValueError(
-                f"the vectors of {name!r} must all have one length, got {lengths[0]} and "
-                f"{lengths[-1]}"
-            )
-    if name in TEXT_COLUMNS or name in plan.vector_columns:
-        # A Series keeps its dtype; a bare array of text becomes another one in pandas 3.
-        return pd.Series(values, dtype=object, index=names)
-    if name in INTEGER_COLUMNS:
-        return pd.array(values, dtype="Int64")
-    return np.array(values, dtype=np.float64)
+    options = ScanOptions(n_jobs, batch_size, cache, progress)
+    stream = as_stream(X)
+    if stream is None:
+        references, index = as_references(X)
+        parts = scan_collection(references, plan, options)
+    else:
+        names, parts = scan_stream(stream, plan, options)
+        index = names_of(names)
+    return as_table(joined(parts, plan), plan, index)
 
 
 class Measurer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
@@ -202,6 +130,10 @@ class Measurer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # 
         Number of joblib workers, see :func:`measure`.
     progress : bool, default=True
         Whether to show a progress bar on long work.
+    batch_size : int or "auto", default="auto"
+        Images per task, see :func:`measure`.
+    cache : str or path-like, default=None
+        A store of measurements, see :func:`measure`.
 
     Examples
     --------
@@ -226,10 +158,14 @@ class Measurer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # 
         *,
         n_jobs: int | None = None,
         progress: bool = True,
+        batch_size: int | str = "auto",
+        cache: str | os.PathLike[str] | None = None,
     ) -> None:
         self.columns = columns
         self.n_jobs = n_jobs
         self.progress = progress
+        self.batch_size = batch_size
+        self.cache = cache
 
     def fit(self, X: Any, y: Any = None) -> Measurer:
         """Check the parameters; there is nothing to learn.
@@ -260,7 +196,14 @@ class Measurer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # 
         table : DataFrame
             See :func:`measure`. It is a DataFrame whatever ``set_output`` says.
         """
-        return measure(X, self.columns, n_jobs=self.n_jobs, progress=self.progress)
+        return measure(
+            X,
+            self.columns,
+            n_jobs=self.n_jobs,
+            progress=self.progress,
+            batch_size=self.batch_size,
+            cache=self.cache,
+        )
 
     def get_feature_names_out(self, input_features: Any = None) -> Any:
         """Return the names of the table's columns."""

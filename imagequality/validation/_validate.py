@@ -199,7 +199,9 @@ def check_score(min_score: Any) -> None:
 
 def _check_is_one_image(image: Any) -> None:
     one = (str, os.PathLike, bytes, bytearray, memoryview, Image.Image, np.ndarray)
-    if isinstance(image, one) or hasattr(image, "read"):
+    if isinstance(image, one) or any(
+        hasattr(image, way) for way in ("read", "read_bytes", "fetch")
+    ):
         return
     hint = "; validate_many takes several" if isinstance(image, (list, tuple)) else ""
     raise TypeError(

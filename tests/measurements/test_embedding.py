@@ -15,7 +15,7 @@ from imagequality.measurements import (
     Embedding,
     Measurement,
     Measurer,
-    _scan,
+    _batch,
     descriptor,
     descriptor_crops,
     measure,
@@ -72,32 +72,34 @@ def test_no_readable_image(images):
 
 
 def test_images_are_given_in_batches_that_fit_in_memory(monkeypatch):
-    monkeypatch.setattr(_scan, "_PIXELS_HELD", 100)
+    monkeypatch.setattr(_batch, "_PIXELS_HELD", 100)
     small, large = image(1), image(2, 30, 30)  # 48 and 900 pixels
     means = Means()
     table = measure([small, small, small, large, small, b"x", small], [Embedding(means)])
-    assert [len(call) for call in means.calls] == [2, 1, 1, 2]
+    assert sorted(len(call) for call in means.calls) == [1, 1, 2, 2]
+    assert all(len(call) == 1 or sum(h * w for h, w, _ in call) <= 100 for call in means.calls)
     assert [v[0] for v in table["embedding"].dropna()] == [1, 1, 1, 2, 1, 1]
 
 
 def test_one_call_for_a_batch():
     means = Means()
-    measure([image(1)] * _scan._BATCH, [Embedding(means)])
-    assert [len(call) for call in means.calls] == [_scan._BATCH]
+    measure([image(1)] * 20, [Embedding(means)])
+    measure([image(1)] * 20, [Embedding(means)], batch_size=8)
+    assert [len(call) for call in means.calls] == [20, 8, 8, 4]
 
 
 @pytest.mark.parametrize("batch", [1, 3, 64])
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_rows_do_not_depend_on_batch_or_workers(monkeypatch, batch, n_jobs):
+def test_rows_do_not_depend_on_batch_or_workers(batch, n_jobs):
     images = [image(level % 7, 4, 4 + level % 3) for level in range(1, 40)]
     images[5] = b"broken"
     columns = ["width", Embedding(Means()), "descriptor"]
     expected = measure(images, columns)
-    monkeypatch.setattr(_scan, "_BATCH", batch)
-    pd.testing.assert_frame_equal(measure(images, columns, n_jobs=n_jobs), expected)
-    backwards = measure(images[::-1], columns, n_jobs=n_jobs).iloc[::-1].reset_index(drop=True)
+    options = {"n_jobs": n_jobs, "batch_size": batch}
+    pd.testing.assert_frame_equal(measure(images, columns, **options), expected)
+    backwards = measure(images[::-1], columns, **options).iloc[::-1].reset_index(drop=True)
     pd.testing.assert_frame_equal(backwards, expected)
-    found = Measurer(columns, n_jobs=n_jobs).fit_transform(images)
+    found = Measurer(columns, **options).fit_transform(images)
     pd.testing.assert_frame_equal(found, expected)
     # 0, 7, 14, … are black: the first of the two columns that says so is the embedding.
     assert expected["valid"].tolist() == [n % 7 != 0 and n != 6 for n in range(1, 40)]

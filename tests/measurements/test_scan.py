@@ -25,7 +25,7 @@ from imagequality.measurements import (
     Measurement,
     Measurer,
     _columns,
-    _scan,
+    _workers,
     channels_identical,
     entropy,
     measure,
@@ -263,7 +263,7 @@ def test_only_what_is_asked_for_is_computed(monkeypatch):
     groups = tuple(
         _columns._Group(
             group.columns,
-            lambda image, pixels, g=group: called.append(g.columns) or g.function(image, pixels),
+            lambda image, pixels, g=group: called.append(g.columns) or g.of_image(image, pixels),
         )
         for group in _columns._GROUPS
     )
@@ -385,7 +385,7 @@ def test_n_jobs_follows_the_context(monkeypatch):
             seen.append((self.n_jobs, type(self._backend).__name__))
             return super().__call__(tasks)
 
-    monkeypatch.setattr(_scan, "Parallel", Spy)
+    monkeypatch.setattr(_workers, "Parallel", Spy)
     measure([rgb_array()], columns=["width"])
     measure([rgb_array()], columns=["width"], n_jobs=2)
     with joblib.parallel_config(backend="threading", n_jobs=2):
@@ -442,7 +442,7 @@ class Terminal(io.StringIO):
 def test_a_bar_only_on_a_terminal(monkeypatch, progress, stream, expected):
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setattr("tqdm.auto.tqdm", tqdm)
-    monkeypatch.setattr(_scan, "_SECONDS_BEFORE_BAR", 0)
+    monkeypatch.setattr(_workers, "_SECONDS_BEFORE_BAR", 0)
     measure([rgb_array()] * 3, columns=["width"], progress=progress)
     assert ("Measuring images" in stream.getvalue()) is expected
 
@@ -539,7 +539,13 @@ def test_clone_parameters_and_pickle():
     columns = ["width", RED]
     measurer = Measurer(columns, n_jobs=2, progress=False)
     assert measurer.columns is columns
-    assert measurer.get_params() == {"columns": columns, "n_jobs": 2, "progress": False}
+    assert measurer.get_params() == {
+        "columns": columns,
+        "n_jobs": 2,
+        "progress": False,
+        "batch_size": "auto",
+        "cache": None,
+    }
     for copy in (clone(measurer), pickle.loads(pickle.dumps(measurer))):
         assert copy.get_params() == measurer.get_params()
     assert "Measurer" in repr(measurer)

@@ -17,6 +17,7 @@ from imagequality.images import read_image
 from imagequality.measurements import (
     block_repetition,
     blockiness,
+    edge_frequency,
     jpeg_quality,
     noise_sigma,
     spectral_extent,
@@ -225,6 +226,13 @@ def test_jpeg_quality_of_any_table(table):
 # ---------------------------------------------------------------------------- pixelation
 
 
+@pytest.mark.parametrize("factor", [1, 2, 2.5, 3, 6])
+def test_repetition_is_that_of_the_plain_reference(factor):
+    for picture in (FACE, CAT[:40, :90], FACE[:21, :33]):
+        grey = to_grey(pixelate(picture, factor))
+        assert block_repetition(grey) == pytest.approx(naive.block_repetition(grey), rel=1e-6)
+
+
 @SETTINGS
 @given(st.integers(2, 9), st.integers(2, 9), st.integers(9, 30), st.integers(0, 2**32 - 1))
 def test_repetition_of_any_whole_factors_is_found(down, right, side, seed):
@@ -282,6 +290,24 @@ def test_extent_is_about_one_over_the_factor(rgb, factor):
 def test_extent_is_not_moved_by_contrast():
     grey = to_grey(ASTRONAUT)
     assert spectral_extent(grey // 2 + 40) == pytest.approx(spectral_extent(grey), abs=0.03)
+
+
+# --------------------------------------------------------------------------------- edges
+
+
+@SETTINGS
+@given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, min_side=3, max_side=12)))
+def test_edge_frequency_is_that_of_the_plain_reference(grey):
+    assert edge_frequency(grey) == pytest.approx(naive.edge_frequency(grey), rel=1e-12)
+
+
+def test_edge_frequency_of_the_largest_sums_is_exact():
+    stripes = np.zeros((512, 512), np.uint8)
+    stripes[::2, ::2] = 255
+    assert edge_frequency(stripes) == pytest.approx(naive.edge_frequency(stripes), rel=1e-12)
+    assert edge_frequency(to_grey(FACE)) == pytest.approx(
+        naive.edge_frequency(to_grey(FACE)), rel=1e-12
+    )
 
 
 # --------------------------------------------------------------------------------- tiles

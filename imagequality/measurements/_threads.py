@@ -1,0 +1,47 @@
+"""One thread for each call while a scan runs: the workers share the cores, not each call."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from typing import Any
+
+import cv2
+from threadpoolctl import ThreadpoolController
+
+
+@functools.lru_cache(maxsize=1)  # looking for the libraries takes longer than measuring an image
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+class _SingleThreaded:
+    """Keep OpenCV and the matrix products to one thread for as long as any thread is inside.
+
+    The numbers belong to the process: the first to enter puts them aside, the last to leave
+    brings them back. A product on one thread also gives the same bits every time.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._opencv_threads = 0
+        self._limit: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._opencv_threads = cv2.getNumThreads()
+                cv2.setNumThreads(1)
+                self._limit = _controller().limit(limits=1, user_api="blas")
+            self._inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                cv2.setNumThreads(self._opencv_threads)
+                self._limit.restore_original_limits()
+
+
+single_threaded = _SingleThreaded()
