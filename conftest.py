@@ -8,6 +8,8 @@ _NEEDS = {
     "docs/scaling.md": ("dask", "distributed"),
     "imagequality/dask/*": ("dask", "distributed"),
     "docs/store.md": ("pyarrow",),
+    "imagequality/plots/*": ("matplotlib",),
+    "docs/plots.md": ("matplotlib",),
 }
 
 collect_ignore_glob = [

@@ -656,3 +656,80 @@ def cosine_transform(picture, frequencies):
         ]
         for u in range(frequencies)
     ]
+
+
+# ------------------------------------------------------------------------ the command line
+
+
+def groups_of_equal_files(folder):
+    """Return the sets of files of a folder that are equal byte for byte, of two at least."""
+    groups = []
+    for path in sorted(folder.iterdir()):
+        for group in groups:
+            if path.read_bytes() == group[0].read_bytes():
+                group.append(path)
+                break
+        else:
+            groups.append([path])
+    return [{str(path) for path in group} for group in groups if len(group) > 1]
+
+
+# ---------------------------------------------------------------------------------- the plots
+
+
+def counts_by_colour(scores, threshold, group_below=None):
+    """Scores that are flagged or not, within the separate low group or not."""
+    counts = {}
+    for score in scores:
+        if math.isnan(score):
+            continue
+        grouped = group_below is not None and score < group_below
+        what = ("separate low group, " if grouped else "") + (
+            "flagged" if score < threshold else "not flagged"
+        )
+        counts[what] = counts.get(what, 0) + 1
+    return counts
+
+
+def f1(labels, flags):
+    """Twice the images rightly flagged, over all flagged and all bad ones."""
+    both = sum(1 for label, flag in zip(labels, flags, strict=True) if label == flag == 1)
+    either = sum(labels) + sum(flags)
+    return 2 * both / either if either else 0.0
+
+
+def elbows_cross(one, other):
+    """Whether lines that go up, then right, cross: each given as (x, height, end)."""
+    return any(
+        x < standing[0] < end and 0 < height < standing[1]
+        for (x, height, end), standing in ((one, other), (other, one))
+    )
+
+
+def overlap(one, other):
+    """Whether two boxes (left, bottom, right, top) share more than a pixel's width and height."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    return width > 1 and height > 1
+
+
+# ---------------------------------------------------------------- reports
+
+
+def changes_between(first, second):
+    """What became of each image: whether it is flagged in the first, and in the second."""
+    status = {}
+    for name in [*first, *second]:
+        if name not in second:
+            status[name] = "removed"
+        elif name not in first:
+            status[name] = "added"
+        elif first[name] and second[name]:
+            status[name] = "unchanged"
+        elif first[name]:
+            status[name] = "fixed"
+        elif second[name]:
+            status[name] = "new"
+        else:
+            status[name] = "fine"
+    return status

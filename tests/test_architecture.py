@@ -30,6 +30,7 @@ ALLOWED["__main__"] = {"cli"}
 ALLOWED["validation"] = ALLOWED["pipeline"] | {"validation"}
 ALLOWED["torch"] = {"images", "validation", "torch"}
 ALLOWED["huggingface"] = {"images", "validation", "huggingface"}
+ALLOWED["plots"] = {"thresholds", "images", "detectors", "duplicates", "plots"}
 ALLOWED["dask"] = ALLOWED["pipeline"] | {"dask"}
 ALLOWED["diagnosis"] = {"report", "diagnosis"}
 

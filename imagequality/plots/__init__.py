@@ -1,0 +1,17 @@
+"""Pictures of what was found, as scikit-learn's Display classes. Needs ``imagequality[plot]``.
+
+Each class is made by ``from_estimator``, ``from_report`` or ``from_scores``, which draw at once,
+and can draw again with ``plot``. Given an ``ax``, they draw into it and leave pyplot alone.
+"""
+
+from ._comparison import ThresholdComparisonDisplay
+from ._gallery import IssueGalleryDisplay
+from ._groups import DuplicateGroupsDisplay
+from ._score_histogram import ScoreHistogramDisplay
+
+__all__ = [
+    "DuplicateGroupsDisplay",
+    "IssueGalleryDisplay",
+    "ScoreHistogramDisplay",
+    "ThresholdComparisonDisplay",
+]
