@@ -10,6 +10,8 @@ _NEEDS = {
     "docs/store.md": ("pyarrow",),
     "imagequality/plots/*": ("matplotlib",),
     "docs/plots.md": ("matplotlib",),
+    "docs/report.md": ("jinja2",),
+    "imagequality/report/_report.py": ("jinja2",),
 }
 
 collect_ignore_glob = [

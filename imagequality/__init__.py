@@ -35,7 +35,7 @@ from .embedders import Embedder, OnnxEmbedder, TorchEmbedder
 from .images import UnreadableImageError, list_images, load_image, stream_images
 from .measurements import Measurement, Measurer, measure, read_store
 from .pipeline import QualityPipeline, default_detectors
-from .report import QualityReport
+from .report import QualityReport, ReportComparison
 from .resample import DropDuplicates, DropFlagged
 from .thresholds import (
     AutoThreshold,
@@ -99,6 +99,7 @@ __all__ = [
     "QualityPipeline",
     "QualityReport",
     "QuantileThreshold",
+    "ReportComparison",
     "ResolutionDetector",
     "SemanticDuplicateDetector",
     "SupervisedThreshold",

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, TransformerMixin, clone
 from sklearn.metrics import f1_score
+from sklearn.pipeline import FeatureUnion
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import N_JOBS, DetectorComposition, takes_images, validate_parameters
@@ -34,6 +35,7 @@ from .detectors._base import find_table, plain_columns, rescaled
 from .duplicates import ExactDuplicateDetector, NearDuplicateDetector
 from .duplicates._base import DuplicateDetectorBase
 from .duplicates._keep import Keep
+from .images import load_image
 from .measurements import Column, measure
 from .report import QualityReport
 
@@ -401,6 +403,7 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, DetectorComposition):
             pd.DataFrame(summary),
             duplicates=self._duplicates(table, fitted_images=X is None),
             plan=self._plan(table, scores, fitted_images=X is None),
+            loader=load_image,
         )
 
     # --------------------------------------------------------------- internal
@@ -510,6 +513,14 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, DetectorComposition):
         # What says neither yes nor no has not been read either.
         return np.asarray(plain_columns(table, ["valid"])["valid"].to_numpy() != 1)
 
+    def _sk_visual_block_(self) -> Any:
+        """Return scikit-learn's diagram: the detectors side by side, thresholds once fitted."""
+        named = getattr(self, "detectors_", None) or self._named_detectors
+        block = FeatureUnion(named)._sk_visual_block_()
+        # Up to a colon the name is what a parameter's path begins with when it is copied.
+        block.names = [_with_threshold(name, detector) for name, detector in named]
+        return block
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "detectors_")
 
@@ -524,3 +535,8 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, DetectorComposition):
 def _describe(selector: Any) -> str:
     name, reason = type(selector).__name__, getattr(selector, "reason_", "")
     return f"{name}: {reason}" if reason and reason != "fixed" else name
+
+
+def _with_threshold(name: str, detector: Any) -> str:
+    threshold = getattr(detector, "threshold_", None)
+    return name if threshold is None else f"{name}: score < {threshold:.3g}"

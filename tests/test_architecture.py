@@ -25,7 +25,10 @@ ALLOWED["resample"] = ALLOWED["pipeline"] | {"resample"}
 ALLOWED["perturbations"] = {"perturbations"}
 ALLOWED["datasets"] = {"images", "perturbations", "datasets"}
 ALLOWED["testing"] = ALLOWED["pipeline"] | {"datasets", "testing"}
-ALLOWED["cli"] = ALLOWED["pipeline"] | {"datasets", "cli", "__init__"}
+ALLOWED["cli"] = ALLOWED["pipeline"] | {
+    *("datasets", "diagnosis", "validation"),
+    *("cli", "__init__"),
+}
 ALLOWED["__main__"] = {"cli"}
 ALLOWED["validation"] = ALLOWED["pipeline"] | {"validation"}
 ALLOWED["torch"] = {"images", "validation", "torch"}

@@ -528,11 +528,12 @@ def test_without_duplicates_the_table_is_empty_and_of_the_same_form(copied, clea
     assert without.plan.columns.equals(none.plan.columns)
 
 
-def test_the_csv_holds_the_issues_alone(copied, tmp_path):
+def test_the_csv_holds_the_issues_and_the_plan(copied, tmp_path):
     report = copied.report()
     report.to_csv(tmp_path / "audit.csv")
     read = pd.read_csv(tmp_path / "audit.csv")
-    assert read.columns.tolist() == ["path", *report.issues.columns]
+    of_the_plan = ["action", "why", "group", "kept"]
+    assert read.columns.tolist() == ["path", *report.issues.columns, *of_the_plan]
     assert len(read) == len(report.issues)
 
 

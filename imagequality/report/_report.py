@@ -1,11 +1,22 @@
-"""Summary and issues table, as text, HTML and CSV."""
+"""What was found in a collection: tables, and their ways out."""
 
 from __future__ import annotations
 
+import csv
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+
+from ._compare import ReportComparison, compare_reports
+from ._json import write_json
+from ._notebook import report_html
+from ._page import write_page
+from ._tables import audit_table, guarded_table
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -36,6 +47,9 @@ class QualityReport:
         that stays, by the ``keep`` of the last duplicate detector among those without another
         flaw). Of images that were not fitted nothing is dropped as a duplicate; ask the
         detector's ``find_matches``. Nothing is deleted.
+    loader : callable, default=None
+        Reference to an image → ndarray of shape (h, w, 3), uint8, RGB: what thumbnails are made
+        with. None means that there are none.
 
     Examples
     --------
@@ -53,6 +67,7 @@ class QualityReport:
     summary: pd.DataFrame
     duplicates: pd.DataFrame
     plan: pd.DataFrame
+    loader: Callable[[Any], NDArray[np.uint8]] | None = field(default=None)
 
     def __str__(self) -> str:
         lines = [self._headline()]
@@ -88,11 +103,7 @@ class QualityReport:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        table = self._by_count().to_html(
-            index=False,
-            formatters={"share": "{:.2%}".format, "threshold": "{:.4g}".format},
-        )
-        return f"<p>{self._headline()}</p>{table}"
+        return report_html(self)
 
     def _headline(self) -> str:
         images, flagged = len(self.issues), int(self.issues["is_any_issue"].sum())
@@ -101,14 +112,192 @@ class QualityReport:
     def _by_count(self) -> pd.DataFrame:
         return self.summary.sort_values("count", ascending=False, kind="stable")
 
+    # ----------------------------------------------------------------- files
+
     def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write the issues table, one line per image.
+        """Write one line per image: its issues, and what the plan does with it.
 
         Parameters
         ----------
         path : str or path-like
-            The file, in UTF-8; an existing one is overwritten. Characters of file names that
-            are no Unicode are written as backslash escapes.
+            The file, in UTF-8; an existing one is overwritten. The columns are those of
+            ``issues`` and of ``plan``. Characters of file names that are no Unicode are written
+            as backslash escapes, and an apostrophe is put before text that a spreadsheet would
+            run as a formula.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from imagequality import QualityPipeline
+        >>> report = QualityPipeline().fit([np.zeros((16, 16, 3), np.uint8)]).report()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report.to_csv(f"{folder}/audit.csv")
+        ...     pd.read_csv(f"{folder}/audit.csv", index_col=0)[["is_dark_issue", "action"]]
+               is_dark_issue action
+        image
+        0               True   drop
         """
-        label = str(self.issues.index.name or "image")
-        self.issues.to_csv(path, index_label=label, errors="backslashreplace")
+        table = guarded_table(audit_table(self))
+        # Quoted, or a carriage return in a file name would end the row.
+        table.to_csv(path, encoding="utf-8", quoting=csv.QUOTE_NONNUMERIC)
+
+    def to_json(self, path: str | os.PathLike[str] | None = None) -> str | None:
+        """Write the report as JSON, by a schema that has a version.
+
+        Parameters
+        ----------
+        path : str or path-like, default=None
+            The file; an existing one is overwritten. None means to return the text.
+
+        Returns
+        -------
+        text : str or None
+            ASCII. ``schema_version`` says which schema; the documentation describes its
+            fields, and ``imagequality/report/report.schema.json`` is the schema itself.
+            What is missing is null. Characters of file names that are no Unicode are written as
+            backslash escapes.
+
+        Examples
+        --------
+        >>> import json
+        >>> import numpy as np
+        >>> from imagequality import QualityPipeline
+        >>> report = QualityPipeline().fit([np.zeros((16, 16, 3), np.uint8)]).report()
+        >>> document = json.loads(report.to_json())
+        >>> document["schema_version"], document["images"][0]["flags"]["dark"]
+        (1, True)
+        """
+        return write_json(self, path)
+
+    def to_parquet(self, path: str | os.PathLike[str]) -> None:
+        """Write the table of :meth:`to_csv` as a Parquet file, with types.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file; an existing one is overwritten. Text is not guarded against spreadsheets,
+            which do not read such files.
+
+        Raises
+        ------
+        ImportError
+            If pyarrow is not installed.
+        """
+        try:
+            import pyarrow  # noqa: F401
+        except ImportError as error:
+            raise ImportError(
+                "a Parquet file needs pyarrow: pip install 'imagequality[parquet]'"
+            ) from error
+        audit_table(self).to_parquet(path, engine="pyarrow", index=True)
+
+    def to_html(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        images: Any = None,
+        title: str | None = None,
+        labels: Any = None,
+        max_thumbnails: int = 200,
+        max_images: int = 50_000,
+    ) -> None:
+        """Write one HTML page to look at what was found, and to decide what to drop.
+
+        The page needs no network and holds all that it shows: scores with thresholds that can be
+        moved, a gallery of the images, groups of duplicates, files that cannot be read. Images
+        can be marked to be kept or dropped, and the list be downloaded as CSV.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file; an existing one is overwritten.
+        images : collection of n_images images, default=None
+            The images that were audited, for their thumbnails. None means that they are loaded
+            by their paths, if the report knows these.
+        title : str, default=None
+            None means "Image quality report".
+        labels : sequence of length n_images, default=None
+            The class of each image, for a table by class and a filter. None and NaN are no class.
+        max_thumbnails : int, default=200
+            For each issue the worst so many flagged images have a thumbnail, at most 128 pixels
+            large, and 24 just above its threshold; so have as many members of the largest groups
+            of duplicates. All others have a placeholder.
+        max_images : int, default=50_000
+            The page holds at most so many images one by one, those of the lowest overall
+            quality; the others are counted only. It says how many are left out.
+
+        Raises
+        ------
+        ImportError
+            If Jinja2 is not installed.
+        ValueError
+            If there is not one image or label for each image of the report, or a number is
+            negative.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from imagequality import QualityPipeline
+        >>> from imagequality.datasets import make_flawed_images
+        >>> images, _ = make_flawed_images(50, random_state=0)
+        >>> report = QualityPipeline(progress=False).fit(images).report()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report.to_html(f"{folder}/audit.html", images=images)
+        """
+        write_page(
+            self,
+            path,
+            images=images,
+            title=title,
+            labels=labels,
+            max_thumbnails=max_thumbnails,
+            max_images=max_images,
+        )
+
+    # ----------------------------------------------------------------- comparison
+
+    def compare(
+        self, other: QualityReport, *, names: tuple[str, str] = ("before", "after")
+    ) -> ReportComparison:
+        """Compare with another report: after cleaning, say, or on the test images.
+
+        Parameters
+        ----------
+        other : QualityReport
+        names : tuple of two str, default=("before", "after")
+            What this report and the other are called in the columns and in text.
+
+        Returns
+        -------
+        comparison : ReportComparison
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``other`` is no report, or ``names`` are not two different names.
+
+        Notes
+        -----
+        Images are compared one by one where they have names, paths say; positions in two
+        collections say nothing. Each report has its own thresholds: to judge both by the same,
+        make them with one fitted pipeline, ``pipeline.report(other_images)``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from imagequality import DarkDetector, QualityPipeline
+        >>> pipeline = QualityPipeline([("dark", DarkDetector())], progress=False)
+        >>> train = [np.full((16, 16, 3), level, np.uint8) for level in (0, 150, 200, 250)]
+        >>> before, after = pipeline.fit(train).report(), pipeline.report(train[1:])
+        >>> comparison = before.compare(after, names=("all", "bright"))
+        >>> comparison.table[["issue", "share_all", "share_bright", "difference"]]
+               issue  share_all  share_bright  difference
+        0  any issue       0.25           0.0       -0.25
+        1       dark       0.25           0.0       -0.25
+        """
+        if not isinstance(other, QualityReport):
+            raise TypeError(f"other must be a QualityReport, got {type(other).__name__}")
+        if len(names) != 2 or names[0] == names[1] or isinstance(names, str):
+            raise ValueError(f"names must be two different names, got {names!r}")
+        return compare_reports(self, other, (str(names[0]), str(names[1])))

@@ -12,11 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..images import list_images
+from ..report import guarded_cell
 from ._profiles import ProfileLike, resolve_profile
 from ._validate import validate_many
-
-# A spreadsheet takes a cell that begins so for a formula and runs it.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def validate_folder(
@@ -93,9 +91,9 @@ def _check_can_be_written(audit: Path) -> None:
 def _write_audit(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     written = table.copy()
     written["issues"] = _texts([";".join(issues) for issues in table["issues"]])
-    written["reason"] = _texts([_guarded(reason) for reason in table["reason"]])
+    written["reason"] = _texts([guarded_cell(reason) for reason in table["reason"]])
     written.index = pd.Index(
-        _texts([_guarded(str(name)) for name in table.index]), name="path", dtype=object
+        _texts([guarded_cell(str(name)) for name in table.index]), name="path", dtype=object
     )
     # Quoted, or a carriage return in a file name would end the row.
     written.to_csv(path, encoding="utf-8", errors="backslashreplace", quoting=csv.QUOTE_NONNUMERIC)
@@ -104,7 +102,3 @@ def _write_audit(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
 def _texts(values: list[str]) -> NDArray[np.object_]:
     """Keep text as it is: pandas' own strings refuse file names that are no Unicode."""
     return np.array(values, dtype=object)
-
-
-def _guarded(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
