@@ -24,7 +24,7 @@ _SECONDS_BEFORE_BAR = 1.0
 
 _LOOKED_AT = 8  # references, to choose the workers by
 _SMALL_FILE = 16 * 1024  # bytes: below, most of the time is Python's own
-_MANY = 20_000  # small files; for fewer, starting processes takes longer than they save
+_MANY = 150_000  # small files; for fewer, starting processes takes longer than they save
 _BYTES_PER_BATCH = 2 << 20  # of files: some tenths of a second, well below 100 MB of pixels
 _VALUES_PER_BATCH = 8 << 20  # of arrays
 _BATCH = 64  # images, where nothing is known of their size
@@ -188,9 +188,9 @@ class _Scan:
         opened = nullcontext() if cache is None else Store(cache, self._plan.versions())
         with bar, opened as store:
             tasks = _tasks(chunks) if store is None else self._unstored(chunks, size, store)
-            jobs = (
-                delayed(_measured)(task.positions, task.references, self._plan) for task in tasks
-            )
+            # As one argument: Dask would keep an array by itself on one worker, and lose it with
+            # that worker.
+            jobs = (delayed(_measured)(task, self._plan) for task in tasks)
             for positions, cells in self._parallel()(jobs):
                 if store is not None:
                     self._store(store, positions, cells)
@@ -259,5 +259,5 @@ def _tasks(chunks: Iterable[Sequence[Any]]) -> Iterator[_Task]:
         start += len(chunk)
 
 
-def _measured(positions: NDArray[np.intp], references: Sequence[Any], plan: Plan) -> Part:
-    return positions, measure_batch(references, plan)
+def _measured(task: _Task, plan: Plan) -> Part:
+    return task.positions, measure_batch(task.references, plan)
