@@ -55,9 +55,10 @@ def measure(
         :class:`LightDetector` need. Other ``method`` parameters need further columns.
     n_jobs : int, default=None
         Number of joblib workers; None means 1 unless in a ``joblib.parallel_config`` context,
-        -1 means all cores. The workers are threads, since the decoders release the
-        interpreter's lock; for at least 150,000 files of at most 16 KiB, which spend most of
-        their time in Python, they are processes. A ``parallel_config`` context overrides that.
+        -1 means all cores. The workers are processes for files of less than a megabyte, which
+        spend much of their time in Python, if there are so many that starting processes pays
+        (some thousand photographs of 0.2 megapixels, a hundred thousand thumbnails); else
+        threads. A ``parallel_config`` context overrides that.
     progress : bool, default=True
         Whether to show a progress bar when the scan takes longer than a second. There is
         never one where the output is not a terminal or notebook.

@@ -23,8 +23,10 @@ from ._table import Cells, cells_of_values, take
 _SECONDS_BEFORE_BAR = 1.0
 
 _LOOKED_AT = 8  # references, to choose the workers by
-_SMALL_FILE = 16 * 1024  # bytes: below, most of the time is Python's own
-_MANY = 150_000  # small files; for fewer, starting processes takes longer than they save
+# What an image takes, roughly, decoded and measured: so much, and so much for each byte.
+_SECONDS_PER_IMAGE, _SECONDS_PER_BYTE = 60e-6, 3e-8
+_LONG_SCAN = 8.0  # seconds; for less, starting processes takes longer than they save
+_LARGE_FILE = 1 << 20  # bytes: from here on threads keep two cores as busy as processes do
 _BYTES_PER_BATCH = 2 << 20  # of files: some tenths of a second, well below 100 MB of pixels
 _VALUES_PER_BATCH = 8 << 20  # of arrays
 _BATCH = 64  # images, where nothing is known of their size
@@ -136,9 +138,10 @@ def _choice(references: Sequence[Any], plan: Plan) -> tuple[int, str]:
     if not sizes:
         return _BATCH, "threads"
     mean = float(np.mean(sizes))
+    seconds = len(references) * (_SECONDS_PER_IMAGE + mean * _SECONDS_PER_BYTE)
     in_processes = (
-        mean <= _SMALL_FILE
-        and len(references) >= _MANY
+        mean < _LARGE_FILE
+        and seconds >= _LONG_SCAN
         # What is the user's own may not be sent to another process, or be large.
         and not (plan.own or plan.embeddings)
         and all(isinstance(item, (str, bytes, os.PathLike)) for item in references)

@@ -138,15 +138,16 @@ def test_a_bad_batch_size_is_named(batch_size):
         measure([texture(4, 4)], batch_size=batch_size)
 
 
-def test_many_small_files_go_to_processes(folder, monkeypatch):
+def test_long_scans_of_files_go_to_processes(folder, monkeypatch):
     paths = paths_of(folder)
     plan = Plan(None)
     assert _workers._choice(paths, plan)[1] == "threads"
-    monkeypatch.setattr(_workers, "_MANY", 10)
+    monkeypatch.setattr(_workers, "_LONG_SCAN", 1e-4)
     assert _workers._choice(paths, plan)[1] == "processes"
     own = Plan([Measurement("own", lambda rgb: 0.0)])
     assert _workers._choice(paths, own)[1] == "threads"
     assert _workers._choice([texture(4, 4)] * 40, plan)[1] == "threads"
+    assert _workers._choice([bytes(2 << 20)] * 40, plan)[1] == "threads"
     expected = measure(paths)
     pd.testing.assert_frame_equal(measure(paths, n_jobs=2), expected, check_exact=True)
 
