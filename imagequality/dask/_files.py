@@ -17,6 +17,7 @@ import pyarrow as pa
 from dask import delayed
 from pyarrow import parquet
 
+from ..images._remote import is_url
 from ..measurements import Column
 from ._measuring import VECTOR, measure_part, reference_parts
 
@@ -82,6 +83,11 @@ def measure_to_parquet(
     chosen = None if columns is None else list(columns)
     parts, none = reference_parts(references, rows_per_file)
     empty = measure_part(none, chosen)  # an unknown column is noticed before all
+    if is_url(folder):
+        raise ValueError(
+            f"folder must be on a disk that all workers share, got the URL {folder!r}; "
+            "measure(...).to_parquet writes to URLs"
+        )
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     digests = dask.compute(*[delayed(_digest)(part) for part in parts])

@@ -29,8 +29,9 @@ _COARSE = 16  # side of the means that hash_contrast compares
 def pixel_digest(rgb: RGBArray) -> str:
     """Digest of the decoded pixels and their shape.
 
-    Two images have the same digest if and only if their decoded pixels are equal, in whatever
-    files they are stored. The shape takes part: a 2 × 8 image is no duplicate of a 4 × 4 one.
+    Two images have the same digest if their decoded pixels are equal, in whatever files they are
+    stored, and practically only then. The shape takes part: a 2 × 8 image is no duplicate of a
+    4 × 4 one.
 
     Parameters
     ----------
@@ -116,7 +117,7 @@ def phash(grey: NDArray[np.uint8], hash_size: int = 8) -> str:
     grey : ndarray of shape (h, w), uint8
         Pillow's luma.
     hash_size : int, default=8
-        The hash has ``hash_size``² bits. A multiple of 4, so that the bits fill bytes.
+        The hash has ``hash_size * hash_size`` bits. A multiple of 4, so that the bits fill bytes.
 
     Returns
     -------
@@ -347,7 +348,7 @@ def ahash(grey: NDArray[np.uint8], hash_size: int = 8) -> str:
     grey : ndarray of shape (h, w), uint8
         Pillow's luma.
     hash_size : int, default=8
-        The hash has ``hash_size``² bits. A multiple of 4.
+        The hash has ``hash_size * hash_size`` bits. A multiple of 4.
 
     Returns
     -------
@@ -375,7 +376,7 @@ def dhash(grey: NDArray[np.uint8], hash_size: int = 8) -> str:
     grey : ndarray of shape (h, w), uint8
         Pillow's luma.
     hash_size : int, default=8
-        The hash has ``hash_size``² bits. A multiple of 4.
+        The hash has ``hash_size * hash_size`` bits. A multiple of 4.
 
     Returns
     -------
@@ -403,7 +404,7 @@ def whash(grey: NDArray[np.uint8], hash_size: int = 8) -> str:
     grey : ndarray of shape (h, w), uint8
         Pillow's luma.
     hash_size : int, default=8
-        The hash has ``hash_size``² bits. 4, 8, 16, …: a power of 2.
+        The hash has ``hash_size * hash_size`` bits. 4, 8, 16, …: a power of 2.
 
     Returns
     -------

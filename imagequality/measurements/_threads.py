@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from typing import Any
 
@@ -57,5 +58,14 @@ class _SingleThreaded:
                 cv2.setNumThreads(self._opencv_threads)
                 self._limit.restore_original_limits()
 
+    def after_fork(self) -> None:
+        """Begin anew in a child process, in which no other thread will leave."""
+        if self._inside:
+            cv2.setNumThreads(self._opencv_threads)
+            self._limit.restore_original_limits()
+        self.__init__()  # type: ignore[misc]
+
 
 single_threaded = _SingleThreaded()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=single_threaded.after_fork)
