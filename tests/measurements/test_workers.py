@@ -447,6 +447,7 @@ def test_batches_of_a_stream_are_bounded_in_bytes(monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this platform")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_child_that_is_forked_in_the_middle_begins_anew():
     before = cv2.getNumThreads()
 
