@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -69,16 +68,17 @@ def removal_plan(
     why = np.where(flawed, flaws, "")
     size = np.bincount(labels[grouped], minlength=1)
     how = keep if isinstance(keep, str) else "chosen"
-    names = table.index.to_numpy(dtype=object)
     kept_name = np.full(len(table), None, dtype=object)
     has_kept = grouped.copy()
     has_kept[grouped] = kept[labels[grouped]] >= 0
-    kept_name[has_kept] = names[kept[labels[has_kept]]]
-    for row in np.flatnonzero(has_kept & ~flawed):
-        if stays[row]:
-            why[row] = f"{how} of {size[labels[row]]} duplicates"
-        else:
-            why[row] = f"{_kind(groupings, row, kept[labels[row]])} of {kept_name[row]}"
+    kept_name[has_kept] = table.index[kept[labels[has_kept]]].to_numpy(dtype=object)
+    best = np.flatnonzero(has_kept & stays)
+    why[best] = [f"{how} of {number} duplicates" for number in size[labels[best]]]
+    repeated = np.flatnonzero(has_kept & ~flawed & ~stays)
+    kinds = _kinds(groupings, repeated, kept[labels[repeated]])
+    why[repeated] = [
+        f"{kind} of {name}" for kind, name in zip(kinds, kept_name[repeated], strict=True)
+    ]
     group = pd.array(labels, dtype="Int64")
     group[~grouped] = pd.NA
     return pd.DataFrame(
@@ -108,8 +108,11 @@ def _united(groupings: Sequence[Grouping], n: int) -> NDArray[np.int64]:
     return united
 
 
-def _kind(groupings: Sequence[Grouping], row: Any, kept: Any) -> str:
-    for issue, labels in groupings:
-        if labels[row] >= 0 and labels[row] == labels[kept]:
-            return issue
-    return "duplicate, through other images,"
+def _kinds(
+    groupings: Sequence[Grouping], rows: NDArray[np.int64], kept: NDArray[np.int64]
+) -> NDArray[np.object_]:
+    """Return by which issue each row is a duplicate of the one that is kept: the first of them."""
+    kinds = np.full(len(rows), "duplicate, through other images,", dtype=object)
+    for issue, labels in reversed(groupings):
+        kinds[(labels[rows] >= 0) & (labels[rows] == labels[kept])] = issue
+    return kinds

@@ -476,13 +476,16 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, DetectorComposition):
     def _duplicates(self, table: pd.DataFrame, *, fitted_images: bool) -> pd.DataFrame:
         """Return a row for each image in a group of duplicates, by issue."""
         parts = []
-        names = table.index.to_numpy(dtype=object)
+
+        def names_of(rows: pd.Series) -> NDArray[np.object_]:
+            return np.asarray(table.index[rows.to_numpy()].to_numpy(dtype=object))
+
         for name, detector in self.detectors_ if fitted_images else ():
             if isinstance(detector, DuplicateDetectorBase):
                 members = detector._members()
                 members.insert(0, "issue", name)
-                members.insert(0, "image", names[members.pop("row")])
-                members["kept"] = names[members["kept"]]
+                members.insert(0, "image", names_of(members.pop("row")))
+                members["kept"] = names_of(members["kept"])
                 parts.append(members)
         columns = ["image", "issue", "group", "size", "keep", "kept", "distance"]
         empty = pd.DataFrame(columns=[*columns, "diameter", "weakest_link"])
@@ -494,18 +497,20 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, DetectorComposition):
         quality = np.ones(len(table))
         groupings: list[tuple[str, NDArray[np.int64]]] = []
         keep: Keep = "best"
-        for (name, detector), own in reversed(list(zip(self.detectors_, scores.T, strict=True))):
+        for (name, detector), own in zip(self.detectors_, scores.T, strict=True):
             if isinstance(detector, DuplicateDetectorBase):
                 if fitted_images:
-                    keep = keep if groupings else detector.keep  # that of the last, the widest
-                    groupings.insert(0, (name, detector.labels_))
+                    keep = detector.keep  # that of the last, the widest
+                    groupings.append((name, detector.labels_))
                 continue
             threshold = detector.threshold_
-            for row in np.flatnonzero(own < threshold):
-                flaws[row] = f"{name}: score {own[row]:.3g} < {threshold:.3g}"
+            first = np.flatnonzero((own < threshold) & (quality >= 0.5))
+            limit = f"{threshold:.3g}"
+            flaws[first] = [f"{name}: score {score:.3g} < {limit}" for score in own[first].tolist()]
             quality = np.fmin(quality, rescaled(own, threshold))
-        for row in np.flatnonzero(self._unreadable(table)):
-            flaws[row] = f"cannot be read: {table['reason'].iloc[row]}"
+        unreadable = np.flatnonzero(self._unreadable(table))
+        reasons = table["reason"].iloc[unreadable]
+        flaws[unreadable] = [f"cannot be read: {reason}" for reason in reasons]
         return removal_plan(table.assign(quality_score=quality), flaws, groupings, keep)
 
     @staticmethod

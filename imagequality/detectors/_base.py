@@ -441,6 +441,8 @@ def _plain_numbers(column: pd.Series) -> NDArray[Any]:
 
 def _plain_text(column: pd.Series) -> NDArray[Any]:
     values = _plain_objects(column)
+    if pd.api.types.infer_dtype(values, skipna=True) in {"string", "empty"}:
+        return values
     numbers = [value for value in values if not isinstance(value, (str, type(None)))]
     if numbers:  # a CSV file read without dtype=str: leading zeros are lost for good
         raise ValueError(

@@ -130,9 +130,8 @@ class DuplicateDetectorBase(IssueDetector):
         self.keep_[kept] = True
         self.groups_ = self._groups(contents, links, item_labels, kept)
         label = self.labels_[contents.first_row]
-        size = np.ones(len(label), dtype=np.int64)
-        size[label >= 0] = self.groups_["size"].to_numpy()[label[label >= 0]]
-        self._size_of_digest = dict(zip(contents.digests, size, strict=True))
+        self._grouped_digests = contents.digests[label >= 0]
+        self._grouped_sizes = self.groups_["size"].to_numpy()[label[label >= 0]]
 
     def _within_groups(self, pairs: pd.DataFrame) -> pd.DataFrame:
         """Leave out links that join no group: of complete linkage, or copies left to others."""
@@ -187,9 +186,10 @@ class DuplicateDetectorBase(IssueDetector):
         ).sort_values(["group", "row"], kind="stable", ignore_index=True)
 
     def _score(self, table: pd.DataFrame) -> ArrayLike:
-        size_of = self._size_of_digest
-        digests = table["pixel_digest"]
-        return np.array([np.nan if d is None else 1 / size_of.get(d, 1) for d in digests])
+        digests = pd.Index(table["pixel_digest"], dtype=object)
+        place = pd.Index(self._grouped_digests, dtype=object).get_indexer(digests)
+        size = np.append(self._grouped_sizes, 1)[place]  # −1, in no group, is the last place
+        return np.where(digests.isna(), np.nan, 1 / size)
 
 
 def select(pairs: Pairs, chosen: NDArray[np.bool_]) -> Pairs:

@@ -32,6 +32,7 @@ _REACH = ((20_000, 5 / 16), (200_000, 5 / 32), (np.inf, 1 / 8))
 # A sample of rows is compared with all others: so many comparisons, but not fewer rows than this.
 _COMPARISONS, _FEWEST_SAMPLED = 400_000_000, 1_000
 _CAUTION = 12  # the fallback is divided by it where images resemble each other by nature
+_KEPT_PAIRS = 1_000_000  # of one search, until the links are made from them
 _MOST_DECOYS = 0.03  # decoys as a share of the pairs found, where nothing else is known
 
 _CLOCKWISE, _COUNTERCLOCKWISE = 5, 6  # in VIEWS
@@ -225,6 +226,7 @@ class Features:
         affordable = max(_FEWEST_SAMPLED, _COMPARISONS // max(len(items), 1))
         self._sample = np.sort(ordered[ordered >= 0][: min(metric.n_sampled, affordable)])
         self._counts: dict[int, NDArray[np.float64]] = {}
+        self._found: dict[int, tuple[float, list[Pairs]]] = {}  # by view: how far, and what
 
     def __len__(self) -> int:
         return len(self.items)
@@ -288,12 +290,50 @@ class Features:
         near = grid <= reach
         resolution[near] = 1.0
         exact = np.zeros(len(grid))
-        others = self.views[number] if number else None
-        for i, j, distance in self.metric.iter_pairs(self.views[0], reach, others):
+        for i, j, distance in self._search(number, reach):
             place = np.searchsorted(grid, distance[i != j])
             exact += np.bincount(place, minlength=len(grid))[: len(grid)]
         exact = np.cumsum(exact) / (2 if number else 1)
         return np.maximum.accumulate(np.where(near, exact, counts)), resolution
+
+    def iter_pairs(self, number: int, max_distance: float) -> Iterator[Pairs]:
+        """Yield all pairs of rows within a distance, in chunks.
+
+        Parameters
+        ----------
+        number : int
+            The view of the second image of each pair; of another one than 0, some pairs come
+            twice.
+        max_distance : float
+        """
+        reach, kept = self._found.get(number, (-np.inf, []))
+        if max_distance > reach:
+            yield from self.metric.iter_pairs(self.views[0], max_distance, self._others(number))
+            return
+        for i, j, distance in kept:
+            near = distance <= max_distance
+            yield Pairs(i[near], j[near], distance[near])
+
+    def _search(self, number: int, max_distance: float) -> Iterator[Pairs]:
+        """Yield what ``iter_pairs`` does; if they are few, keep them for the next who asks."""
+        kept: list[Pairs] = []
+        total = 0
+        for pairs in self.metric.iter_pairs(self.views[0], max_distance, self._others(number)):
+            total += len(pairs.i)
+            if total <= _KEPT_PAIRS:
+                kept.append(pairs)
+            else:
+                kept.clear()
+            yield pairs
+        if total <= _KEPT_PAIRS:
+            self._found[number] = max_distance, kept
+
+    def _others(self, number: int) -> Array | None:
+        return self.views[number] if number else None
+
+    def forget_pairs(self) -> None:
+        """Let go of the pairs that were kept, once the links are made."""
+        self._found.clear()
 
 
 class Graph:
@@ -317,7 +357,7 @@ class Graph:
         """Yield all pairs of items within a distance, i < j; against a view, some twice."""
         if len(self.items) < 2:
             return
-        for i, j, distance in self.metric.iter_pairs(self._own, max_distance, self._view):
+        for i, j, distance in self.features.iter_pairs(self.number, max_distance):
             other = i != j
             left, right = self.items[i[other]], self.items[j[other]]
             yield Pairs(np.minimum(left, right), np.maximum(left, right), distance[other])

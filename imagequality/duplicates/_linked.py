@@ -65,6 +65,8 @@ class LinkedDuplicateDetector(DuplicateDetectorBase):
             (graph.kind, links_within(graph, self.distances_[graph.kind], n, thin=not all_links))
             for graph in self._graphs
         ]
+        for graph in self._graphs:
+            graph.features.forget_pairs()
         if self.method == "complete_linkage":
             return links, complete_linkage(self._relative(links), n, 1.0)
         return links, linked_clusters(*joined([pairs for _, pairs in links])[:2], n)

@@ -192,8 +192,8 @@ default="single_linkage"
 
 def _unpacked(texts: pd.Series, first: int) -> list[NDArray[np.uint64]]:
     """Cut the hashes of several views apart: of all, or of the flips, which begin at the second."""
-    whole = texts.tolist()
     number = len(VIEWS) if first == 0 else len(FLIPS)
-    digits = len(whole[0]) // number if whole else 16
-    starts = range(0, number * digits, digits)
-    return [unpack_hashes([text[start : start + digits] for text in whole]) for start in starts]
+    if texts.empty:
+        return [np.empty((0, 1), dtype=np.uint64)] * number
+    words = unpack_hashes(texts.tolist())  # a view has 16 or 64 digits: whole words
+    return [np.ascontiguousarray(view) for view in np.split(words, number, axis=1)]

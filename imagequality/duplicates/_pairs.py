@@ -5,13 +5,16 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import DTypeLike, NDArray
 
 CHUNK = 1 << 18  # pairs looked at together: the arrays of one chunk stay in the processor's cache
+
+
+Result = TypeVar("Result")
 
 
 class Pairs(NamedTuple):
@@ -91,8 +94,8 @@ def expand_ranges(
 
 
 def run_in_threads(
-    tasks: Iterable[Callable[[], Iterator[Pairs]]], n_threads: int | None = None
-) -> Iterator[Pairs]:
+    tasks: Iterable[Callable[[], Iterator[Result]]], n_threads: int | None = None
+) -> Iterator[Result]:
     """Run tasks in threads and yield what they yield, in no fixed order.
 
     Only a few results wait at any time: a thread pauses while the consumer is busy. It ends
@@ -110,12 +113,12 @@ def run_in_threads(
         for task in tasks:
             yield from task()
         return
-    results: queue.Queue[Pairs | BaseException | None] = queue.Queue(maxsize=2 * n_threads)
+    results: queue.Queue[Result | BaseException | None] = queue.Queue(maxsize=2 * n_threads)
     waiting = iter(tasks)
     one_at_a_time = threading.Lock()
     stopped = threading.Event()
 
-    def next_task() -> Callable[[], Iterator[Pairs]] | None:
+    def next_task() -> Callable[[], Iterator[Result]] | None:
         with one_at_a_time:
             return None if stopped.is_set() else next(waiting, None)
 

@@ -75,7 +75,8 @@ def identity(reference: Any) -> Identity | None:
     if hasattr(reference, "cache_key"):
         return _as_given(reference)
     if isinstance(reference, (bytes, bytearray, memoryview)):
-        return Identity(f"sha256:{hashlib.sha256(reference).hexdigest()}", "")
+        # A view of every second byte, say, is no buffer to digest.
+        return Identity(f"sha256:{hashlib.sha256(bytes(reference)).hexdigest()}", "")
     if isinstance(reference, np.ndarray):
         return _of_array(reference)
     if isinstance(reference, Image.Image):

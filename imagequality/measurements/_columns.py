@@ -251,7 +251,7 @@ _GROUPS = (
     ),
     _Group(
         ("noise_sigma",),
-        lambda image, pixels: (_noise.noise_sigma_of_plane(pixels.planes[1]),),
+        lambda image, pixels: (_noise.noise_sigma_of_plane(pixels.green),),
         lambda images, stack: (_noise.noise_sigmas_of_stack(stack.planes[1]),),
     ),
     _Group(
@@ -307,7 +307,7 @@ _GROUPS = (
     _Group(("colorhash_256",), lambda image, pixels: (_hashes.colorhash(pixels.rgb, 18),)),
     _Group(
         ("hash_contrast",),
-        lambda image, pixels: (_hashes.hash_contrast(pixels.grey),),
+        lambda image, pixels: (_hashes.hash_contrast(pixels.grey_for_contrast),),
         lambda images, stack: (_hashes.hash_contrast_of_stack(stack.grey),),
     ),
     _Group(("descriptor", "descriptor_crops"), _descriptor_and_crops, all_or_none=True),

@@ -24,9 +24,10 @@ class Embedding:
     transformer : object
         Fitted. ``transformer.transform(images)`` takes a list of k ``(h, w, 3)`` uint8 RGB
         arrays, of any sizes, and returns k vectors of one length: an array-like of shape
-        (k, d). It should treat each image alone, since the batches are those of the scan. With
-        several workers it is called from several threads at once. An exception in it makes
-        the row of the image that causes it invalid, with the reason. None: the vectors were
+        (k, d). OpenCV and NumPy's matrix products work on one thread meanwhile, since the workers
+        share the cores. It should treat each image alone, since the batches are those of the
+        scan. With several workers it is called from several threads at once. An exception in it
+        makes the row of the image that causes it invalid, with the reason. None: the vectors were
         made elsewhere, in a column of a table; they cannot be measured.
     name : str, default="embedding"
         Name of its column, which holds one float32 array of shape (d,) per row, None where

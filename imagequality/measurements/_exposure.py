@@ -29,7 +29,7 @@ def brightness_percentiles(rgb: RGBArray, percentiles: Sequence[float]) -> NDArr
 
     Brightness is sqrt(0.241 R² + 0.691 G² + 0.068 B²) / 255. The percentiles are taken from a
     histogram of 4081 bins, with linear interpolation between order statistics as in
-    :func:`numpy.percentile`; they differ from the exact ones by at most 1.3e-4.
+    ``numpy.percentile``; they differ from the exact ones by at most 1.3e-4.
 
     Parameters
     ----------

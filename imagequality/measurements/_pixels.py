@@ -19,8 +19,10 @@ from ._sampling import sampled_rows
 LARGEST_SHARPNESS_SIDE = 512
 
 _STRIP = 1 << 15  # pixels
-_WEIGHTS = np.array([19595, 38470, 7471])  # of R, G and B in Pillow's luma, over 65536
-_HIGH_WEIGHTS, _LOW_WEIGHTS = (_WEIGHTS >> 8).astype(np.uint16), (_WEIGHTS & 255).astype(np.uint16)
+_HALVED_ABOVE = 4
+# Pillow's luma is (19595 R + 38470 G + 7471 B + 32768) >> 16. In units of 1/65536 all sums are
+# whole numbers below 2²⁴, so that single precision holds them exactly.
+_LUMA = np.array([[19595, 38470, 7471, 32768]], dtype=np.float32) / 65536
 
 
 def planes_of(rgb: RGBArray) -> Sequence[NDArray[np.uint8]]:
@@ -39,61 +41,29 @@ def to_grey(rgb: RGBArray) -> NDArray[np.uint8]:
     -------
     grey : ndarray of shape (h, w), uint8
 
+    Notes
+    -----
+    Equal for each of the 2²⁴ colours.
+
     Examples
     --------
     >>> import numpy as np
     >>> to_grey(np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8))
     array([[ 76, 150,  29]], dtype=uint8)
     """
-    return luma(*planes_of(rgb))
-
-
-def luma(
-    red: NDArray[np.uint8], green: NDArray[np.uint8], blue: NDArray[np.uint8]
-) -> NDArray[np.uint8]:
-    """Return Pillow's luma of planes: (19595 R + 38470 G + 7471 B + 32768) >> 16, exactly.
-
-    Parameters
-    ----------
-    red, green, blue : ndarray of one shape, uint8
-        C-contiguous.
-
-    Returns
-    -------
-    grey : ndarray of the same shape, uint8
-
-    Notes
-    -----
-    The weights are split into 256 · high + low, so that 16 bits hold every sum, and the planes
-    into strips that stay in the processor's cache.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> luma(*np.full((3, 1, 2), 255, np.uint8))
-    array([[255, 255]], dtype=uint8)
-    """
-    grey = np.empty(red.shape, dtype=np.uint8)
-    flat = [plane.reshape(-1) for plane in (red, green, blue)]
-    out = grey.reshape(-1)
-    for start in range(0, out.size, _STRIP):
-        strip = slice(start, start + _STRIP)
-        planes = [plane[strip].astype(np.uint16) for plane in flat]
-        low = planes[0] * _LOW_WEIGHTS[0]
-        low += planes[1] * _LOW_WEIGHTS[1]
-        low += planes[2] * _LOW_WEIGHTS[2]
-        low >>= 8
-        low += np.uint16(128)
-        for plane, weight in zip(planes, _HIGH_WEIGHTS, strict=True):
-            plane *= weight
-            low += plane
-        low >>= 8
-        out[strip] = low
+    height, width = rgb.shape[:2]
+    grey = np.empty((height, width), dtype=np.uint8)
+    rows = max(1, _STRIP // width)
+    for top in range(0, height, rows):
+        strip = rgb[top : top + rows].astype(np.float32)
+        grey[top : top + rows] = cv2.transform(strip, _LUMA)  # rounded down
     return grey
 
 
 def shrink(grey: NDArray[np.uint8], longest_side: int) -> NDArray[np.uint8]:
     """Shrink an image by area averaging until no side exceeds ``longest_side``; never enlarge.
+
+    An image more than four times too large is halved first, which rounds once more but is fast.
 
     Parameters
     ----------
@@ -105,6 +75,10 @@ def shrink(grey: NDArray[np.uint8], longest_side: int) -> NDArray[np.uint8]:
     -------
     small : ndarray, uint8
     """
+    while min(grey.shape) > 1 and max(grey.shape) > _HALVED_ABOVE * longest_side:
+        height, width = (side // 2 for side in grey.shape)
+        even = grey[: 2 * height, : 2 * width]
+        grey = np.asarray(cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA))
     height, width = grey.shape
     ratio = longest_side / max(height, width)
     if ratio >= 1:
@@ -135,16 +109,28 @@ class Pixels:
         """The red, green and blue parts, each of shape (h, w)."""
         return planes_of(self.rgb)
 
+    @property
+    def _is_sampled(self) -> bool:
+        return self.sampled_rgb is not self.rgb
+
     @cached_property
     def _sampled_planes(self) -> Sequence[NDArray[np.uint8]]:
-        if self.sampled_rgb is self.rgb:
-            return self.planes
-        return planes_of(self.sampled_rgb)
+        return planes_of(self.sampled_rgb) if self._is_sampled else self.planes
 
     @cached_property
     def grey(self) -> NDArray[np.uint8]:
         """Pillow's luma."""
-        return luma(*self.planes)
+        return to_grey(self.rgb)
+
+    @cached_property
+    def green(self) -> NDArray[np.uint8]:
+        """The green part, shape (h, w); not contiguous if large, to be looked at in tiles."""
+        return self.rgb[..., 1] if self._is_sampled else self.planes[1]
+
+    @cached_property
+    def grey_for_contrast(self) -> NDArray[np.uint8]:
+        """The luma, that of a large image shrunk: what is coarse can be seen in it."""
+        return self.grey_for_sharpness if self._is_sampled else self.grey
 
     @cached_property
     def grey_for_sharpness(self) -> NDArray[np.uint8]:

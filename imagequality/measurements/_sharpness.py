@@ -33,7 +33,7 @@ def edge_frequency(grey: NDArray[np.uint8]) -> float:
     Parameters
     ----------
     grey : ndarray of shape (h, w), uint8
-        With its longer side at most 512 pixels; see :class:`Pixels`.
+        With its longer side at most 512 pixels; see ``Pixels``.
 
     Returns
     -------

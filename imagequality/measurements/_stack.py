@@ -12,12 +12,12 @@ from ..images import RGBArray
 from ._content import channel_histograms_of_stack
 from ._exposure import value_histograms_of_stack
 from ._hashes import low_frequencies_of_stack
-from ._pixels import luma
+from ._pixels import to_grey
 
 LARGEST_STACKED_AREA = 64 * 64
 """Pixels of the largest image that is measured in a stack, by itself if it is the only one."""
 
-PIXELS_PER_STACK = 1 << 17
+PIXELS_PER_STACK = 1 << 18
 """More pixels would not fit the processor's cache, with what is computed from them."""
 
 
@@ -64,7 +64,8 @@ class Stack:
     @cached_property
     def grey(self) -> NDArray[np.uint8]:
         """Pillow's luma, shape (n, h, w)."""
-        return luma(*self.planes)
+        n, height, width, _ = self.rgb.shape
+        return to_grey(self.rgb.reshape(n * height, width, 3)).reshape(n, height, width)
 
     @cached_property
     def histograms(self) -> NDArray[np.int64]:

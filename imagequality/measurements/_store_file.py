@@ -12,7 +12,7 @@ from pathlib import Path
 TIMEOUT = 60.0  # seconds to wait for another writer, whose transactions take milliseconds
 _APPLICATION_ID = int.from_bytes(b"iqms", "big")  # in the header: tells our files from others
 _FORMAT_VERSION = 1
-_CACHE = 32 * 1024  # KiB of pages
+_CACHE = 8 * 1024  # KiB of pages, so that memory does not grow with the store
 
 _SCHEMA = """
 CREATE TABLE images (

@@ -92,6 +92,13 @@ def refuse(cells: Cells, position: int, reason: str) -> None:
     cells["reason"][position] = reason
 
 
+def stored_values(name: str, column: NDArray[Any]) -> list[Any]:
+    """Return a column as a store holds it: whole numbers as such, None where there is none."""
+    if name in INTEGER_COLUMNS:
+        return [None if value != value else int(value) for value in column.tolist()]
+    return list(column.tolist())
+
+
 def take(cells: Mapping[str, NDArray[Any]], rows: NDArray[Any]) -> Cells:
     """Return some of the rows, by position or by a mask."""
     return {name: column[rows] for name, column in cells.items()}
@@ -99,6 +106,8 @@ def take(cells: Mapping[str, NDArray[Any]], rows: NDArray[Any]) -> Cells:
 
 def joined(parts: Sequence[tuple[NDArray[np.intp], Cells]], plan: Plan) -> Cells:
     """Join cells of parts of a collection, and bring their rows in order.
+
+    The parts are emptied on the way, so that no more than one column is held twice.
 
     Parameters
     ----------
@@ -112,10 +121,13 @@ def joined(parts: Sequence[tuple[NDArray[np.intp], Cells]], plan: Plan) -> Cells
     """
     if not parts:
         return empty_cells(plan, 0)
-    order = np.argsort(np.concatenate([positions for positions, _ in parts]), kind="stable")
-    return {
-        name: np.concatenate([cells[name] for _, cells in parts])[order] for name in parts[0][1]
-    }
+    positions = np.concatenate([positions for positions, _ in parts])
+    order = None if (np.diff(positions) > 0).all() else np.argsort(positions)
+    cells = {}
+    for name in list(parts[0][1]):
+        column = np.concatenate([part.pop(name) for _, part in parts])
+        cells[name] = column if order is None else column[order]
+    return cells
 
 
 def as_table(cells: Cells, plan: Plan, names: pd.Index) -> pd.DataFrame:

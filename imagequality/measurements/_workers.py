@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
+from PIL import Image
 
 from ..images._identity import Identity, identity
+from ..images._remote import is_url
 from ._batch import measure_batch
 from ._columns import Plan
 from ._store import Store
-from ._table import Cells, cells_of_values, take
+from ._table import Cells, cells_of_values, stored_values, take
 
 _SECONDS_BEFORE_BAR = 1.0
+_MEASURE = 5  # frames from the warnings here to the caller of measure()
+_REQUESTS = 32  # for the state of remote images, at a time
 
 _LOOKED_AT = 8  # references, to choose the workers by
-_SMALL_FILE = 16 * 1024  # bytes: below, most of the time is Python's own
-_MANY = 20_000  # small files; for fewer, starting processes takes longer than they save
+# What an image takes, roughly, decoded and measured: so much, and so much for each byte.
+_SECONDS_PER_IMAGE, _SECONDS_PER_BYTE = 60e-6, 3e-8
+_LONG_SCAN = 12.0  # seconds; for less, starting processes takes longer than they save
+_LARGE_FILE = 1 << 20  # bytes: from here on threads keep two cores as busy as processes do
 _BYTES_PER_BATCH = 2 << 20  # of files: some tenths of a second, well below 100 MB of pixels
 _VALUES_PER_BATCH = 8 << 20  # of arrays
 _BATCH = 64  # images, where nothing is known of their size
@@ -51,7 +59,7 @@ class _Task(NamedTuple):
     references: Sequence[Any]
 
 
-class _Part(Sequence[Any]):
+class _LazyPart(Sequence[Any]):
     """Consecutive items of a sequence that makes them when asked: asked by the worker."""
 
     def __init__(self, items: Sequence[Any], start: int, stop: int) -> None:
@@ -89,7 +97,7 @@ def scan_collection(references: Sequence[Any], plan: Plan, options: ScanOptions)
             if isinstance(references, (list, tuple)):
                 yield references[start:stop]
             else:
-                yield _Part(references, start, stop)
+                yield _LazyPart(references, start, stop)
 
     return _Scan(plan, options, prefer).run(chunks(), size, len(references))
 
@@ -112,15 +120,35 @@ def scan_stream(
         Of each row once, in any order.
     """
     size = _BATCH if options.batch_size == "auto" else int(options.batch_size)
+    most_bytes = _BYTES_PER_BATCH if options.batch_size == "auto" else math.inf
     names: list[Any] = []
 
     def chunks() -> Iterator[Sequence[Any]]:
-        while chunk := list(islice(items, size)):
-            names.extend(name for name, _ in chunk)
-            yield [reference for _, reference in chunk]
+        chunk: list[Any] = []
+        held = 0
+        for name, reference in items:
+            names.append(name)
+            chunk.append(reference)
+            held += _bytes_held(reference)
+            if len(chunk) == size or held >= most_bytes:
+                yield chunk
+                chunk, held = [], 0
+        if chunk:
+            yield chunk
 
     parts = _Scan(plan, options, "threads").run(chunks(), size, None)
     return names, parts
+
+
+def _bytes_held(reference: Any) -> int:
+    """Return the memory that a reference keeps, as far as it is known."""
+    if isinstance(reference, (bytes, bytearray)):
+        return len(reference)
+    if isinstance(reference, (np.ndarray, memoryview)):
+        return int(reference.nbytes)
+    if isinstance(reference, Image.Image):
+        return 4 * reference.width * reference.height
+    return 0
 
 
 def _choice(references: Sequence[Any], plan: Plan) -> tuple[int, str]:
@@ -136,12 +164,14 @@ def _choice(references: Sequence[Any], plan: Plan) -> tuple[int, str]:
     if not sizes:
         return _BATCH, "threads"
     mean = float(np.mean(sizes))
+    seconds = len(references) * (_SECONDS_PER_IMAGE + mean * _SECONDS_PER_BYTE)
     in_processes = (
-        mean <= _SMALL_FILE
-        and len(references) >= _MANY
+        mean < _LARGE_FILE
+        and seconds >= _LONG_SCAN
         # What is the user's own may not be sent to another process, or be large.
         and not (plan.own or plan.embeddings)
-        and all(isinstance(item, (str, bytes, os.PathLike)) for item in references)
+        # Bytes would have to be copied to the processes.
+        and all(isinstance(item, (str, os.PathLike)) for item in references)
     )
     return _within(_BYTES_PER_BATCH / mean), "processes" if in_processes else "threads"
 
@@ -169,6 +199,7 @@ class _Scan:
         self._options = options
         self._prefer = prefer
         self._parts: list[Part] = []
+        self._rows_done = 0
         self._identities: dict[int, list[Identity | None]] = {}  # of the tasks in flight
         self._lock = threading.Lock()  # joblib takes new tasks from a thread of its own
 
@@ -187,17 +218,27 @@ class _Scan:
         cache = self._options.cache
         opened = nullcontext() if cache is None else Store(cache, self._plan.versions())
         with bar, opened as store:
+            if store is not None and not store.writable:
+                warnings.warn(
+                    f"{store.path!r} can only be read: what is measured now is not stored",
+                    stacklevel=_MEASURE,
+                )
             tasks = _tasks(chunks) if store is None else self._unstored(chunks, size, store)
-            jobs = (
-                delayed(_measured)(task.positions, task.references, self._plan) for task in tasks
-            )
+            # As one argument: Dask would keep an array by itself on one worker, and lose it with
+            # that worker.
+            jobs = (delayed(_measured)(task, self._plan) for task in tasks)
             for positions, cells in self._parallel()(jobs):
                 if store is not None:
-                    self._store(store, positions, cells)
-                self._parts.append((positions, cells))
-                bar.update(len(positions))
-            bar.update(sum(len(positions) for positions, _ in self._parts) - bar.n)  # the stored
+                    self._remember(store, positions, cells)
+                self._add(positions, cells)
+                bar.update(self._rows_done - bar.n)
+            bar.update(self._rows_done - bar.n)
         return self._parts
+
+    def _add(self, positions: NDArray[np.intp], cells: Cells) -> None:
+        with self._lock:
+            self._parts.append((positions, cells))
+            self._rows_done += len(positions)
 
     def _parallel(self) -> Parallel:
         """Return workers that hand over each result when it is there, if their backend can."""
@@ -218,13 +259,13 @@ class _Scan:
         waiting: list[tuple[int, Any, Identity | None]] = []
         for chunk in chunks:
             # Before the images are read: one that changes now is looked at again next time.
-            identities = [identity(reference) for reference in chunk]
+            identities = _identities(chunk)
             with self._lock:
                 found, values = store.lookup(identities)
             stored = np.flatnonzero(found)
             if len(stored):
                 cells = cells_of_values(self._plan, len(stored), values)
-                self._parts.append((stored + start, cells))
+                self._add(stored + start, cells)
             waiting.extend(
                 (start + position, chunk[position], identities[position])
                 for position in np.flatnonzero(~found).tolist()
@@ -241,14 +282,16 @@ class _Scan:
         self._identities[int(positions[0])] = [known for _, _, known in waiting]
         return _Task(positions, [reference for _, reference, _ in waiting])
 
-    def _store(self, store: Store, positions: NDArray[np.intp], cells: Cells) -> None:
+    def _remember(self, store: Store, positions: NDArray[np.intp], cells: Cells) -> None:
         identities = self._identities.pop(int(positions[0]))
         rows = np.flatnonzero(cells["valid"])
+        if not (rows.size and store.writable):
+            return
         values = take({name: cells[name] for name in self._plan.columns}, rows)
         with self._lock:
             store.write(
                 [identities[row] for row in rows],
-                {name: column.tolist() for name, column in values.items()},
+                {name: stored_values(name, column) for name, column in values.items()},
             )
 
 
@@ -259,5 +302,21 @@ def _tasks(chunks: Iterable[Sequence[Any]]) -> Iterator[_Task]:
         start += len(chunk)
 
 
-def _measured(positions: NDArray[np.intp], references: Sequence[Any], plan: Plan) -> Part:
-    return positions, measure_batch(references, plan)
+def _identities(references: Sequence[Any]) -> list[Identity | None]:
+    """Tell what images are known by; of several URLs at once, since each is a request."""
+    remote = any(isinstance(item, str) and is_url(item) for item in references)
+    if not remote:
+        return [_identity(reference) for reference in references]
+    with ThreadPoolExecutor(min(_REQUESTS, len(references))) as pool:
+        return list(pool.map(_identity, references))
+
+
+def _identity(reference: Any) -> Identity | None:
+    try:
+        return identity(reference)
+    except Exception:  # what cannot be known again is measured again
+        return None
+
+
+def _measured(task: _Task, plan: Plan) -> Part:
+    return task.positions, measure_batch(task.references, plan)

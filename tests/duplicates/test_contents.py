@@ -39,6 +39,12 @@ def test_items_are_the_distinct_contents_by_first_appearance(digests):
     assert contents.item_of_row.tolist() == expected
 
 
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0")), unique=True))
+def test_digests_of_any_text_are_ordered(digests):
+    contents = contents_of(digests)
+    assert [digests[item] for item in contents.by_digest] == sorted(digests)
+
+
 @given(DIGESTS)
 def test_exact_pairs_are_all_pairs_of_equal_contents(digests):
     pairs = contents_of(digests).exact_pairs()

@@ -138,7 +138,7 @@ def test_hamming_pairs_equal_plain_loops(hashes, max_distance, two):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("n_words", [1, 2, 3, 4])
+@pytest.mark.parametrize("n_words", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("n", [0, 1, 2, 50, 300])
 def test_join_and_brute_force_equal_all_comparisons(kind, n_words, n):
     rng = np.random.default_rng(n + n_words)
@@ -329,6 +329,19 @@ def test_hamming_distances_and_histogram_equal_plain_loops(n_words):
 @pytest.mark.parametrize("n", [0, 1, 2])
 def test_hamming_histogram_of_few_rows(n):
     assert hamming_histogram(np.zeros((n, 2), np.uint64)).sum() == n * (n - 1) // 2
+
+
+@pytest.mark.parametrize("n_words", [1, 3, 4, 5])
+def test_hamming_histogram_counts_equal_and_opposite_hashes(n_words):
+    rng = np.random.default_rng(0)
+    hashes = np.tile(random_hashes(rng, 3, n_words), (40, 1))
+    hashes[::2] = ~hashes[::2]
+    for right in (None, hashes[:7], hashes):
+        counts = hamming_histogram(hashes, right)
+        distances = naive.distances_between(hashes, right, naive.hamming)
+        assert counts.tolist() == np.bincount(distances, minlength=64 * n_words + 1).tolist()
+        assert counts[0]
+        assert counts[-1]
 
 
 def test_hamming_histogram_across_blocks():

@@ -5,6 +5,7 @@ import math
 
 import cv2
 import imagehash
+import naive
 import numpy as np
 import pytest
 import skimage.data
@@ -357,6 +358,24 @@ def test_pixel_digest_is_equal_across_containers():
     (digest,) = digests
     assert len(digest) == 32
     assert int(digest, 16) >= 0
+
+
+@pytest.mark.parametrize("shape", [(209, 210, 3), (300, 301, 3), (128, 512, 3)])
+def test_pixel_digest_of_a_large_image(shape):
+    rng = np.random.default_rng(0)
+    rgb = rng.integers(0, 256, shape, dtype=np.uint8)
+    assert rgb.size > 131_072
+    assert pixel_digest(rgb) == naive.pixel_digest(rgb)
+    assert pixel_digest(np.asfortranarray(rgb)) == pixel_digest(rgb)
+    digests = {pixel_digest(rgb), pixel_digest(rgb.reshape(shape[1], shape[0], 3))}
+    for position in (0, 32_767, 32_768, rgb.size - 1, *rng.integers(0, rgb.size, 40)):
+        other = rgb.copy()
+        other.flat[position] ^= 128
+        digests.add(pixel_digest(other))
+    turned = rgb.reshape(-1).copy()  # two words that are folded into one state change places
+    turned[:8], turned[32_768:32_776] = rgb.reshape(-1)[32_768:32_776], rgb.reshape(-1)[:8]
+    digests.add(pixel_digest(turned.reshape(shape)))
+    assert len(digests) == 2 + 44 + 1
 
 
 def test_pixel_digest_minds_shape_and_every_value():

@@ -138,15 +138,16 @@ def test_a_bad_batch_size_is_named(batch_size):
         measure([texture(4, 4)], batch_size=batch_size)
 
 
-def test_many_small_files_go_to_processes(folder, monkeypatch):
+def test_long_scans_of_files_go_to_processes(folder, monkeypatch):
     paths = paths_of(folder)
     plan = Plan(None)
     assert _workers._choice(paths, plan)[1] == "threads"
-    monkeypatch.setattr(_workers, "_MANY", 10)
+    monkeypatch.setattr(_workers, "_LONG_SCAN", 1e-4)
     assert _workers._choice(paths, plan)[1] == "processes"
     own = Plan([Measurement("own", lambda rgb: 0.0)])
     assert _workers._choice(paths, own)[1] == "threads"
     assert _workers._choice([texture(4, 4)] * 40, plan)[1] == "threads"
+    assert _workers._choice([bytes(2 << 20)] * 40, plan)[1] == "threads"
     expected = measure(paths)
     pd.testing.assert_frame_equal(measure(paths, n_jobs=2), expected, check_exact=True)
 
@@ -381,3 +382,79 @@ def test_a_killed_scan_goes_on_where_it_was(tmp_path, read):
     read.clear()
     pd.testing.assert_frame_equal(measure(paths, cache=cache), expected, check_exact=True)
     assert len(read) == len(paths) - stored
+
+
+def test_a_store_that_can_only_be_read(folder, tmp_path, monkeypatch, read):
+    paths, cache = paths_of(folder), tmp_path / "scan.sqlite"
+    measure(paths[:20], cache=cache)
+    expected = measure(paths)
+    read.clear()
+
+    class ReadOnly(_workers.Store):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            self.writable = False
+
+    monkeypatch.setattr(_workers, "Store", ReadOnly)
+    with pytest.warns(UserWarning, match="can only be read: what is measured now is not stored"):
+        found = measure(paths, cache=cache)
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
+    assert sorted(read) == paths[20:]
+    assert len(read_store(cache)) == 20
+
+
+def test_whole_numbers_are_stored_as_such(folder, tmp_path):
+    paths, cache = paths_of(folder)[:-1], tmp_path / "scan.sqlite"
+    columns = ["file_size", "width", "jpeg_quality"]
+    expected = measure(paths, columns, cache=cache)
+    stored = read_store(cache).loc[[os.path.abspath(path) for path in paths]]
+    assert stored["width"].dtype == stored["file_size"].dtype == "Int64"
+    assert stored["width"].tolist() == expected["width"].tolist()
+
+
+def test_what_cannot_be_known_again_is_measured_each_time(tmp_path, read):
+    encoded = cv2.imencode(".png", texture(9, 9))[1].tobytes()
+    every_second = memoryview(bytes(byte for byte in encoded for _ in range(2)))[::2]
+
+    class Forgetful:
+        def read_bytes(self):
+            return encoded
+
+        def cache_key(self):
+            raise OSError("the server is gone")
+
+    cache = tmp_path / "scan.sqlite"
+    for _ in range(2):
+        table = measure([every_second, Forgetful()], ["width"], cache=cache)
+        assert table["width"].tolist() == [9, 9]
+    assert len(read) == 3  # the content of the view is known, that of the other is not
+
+
+def test_batches_of_a_stream_are_bounded_in_bytes(monkeypatch):
+    monkeypatch.setattr(_workers, "_BYTES_PER_BATCH", 3 * 16 * 16 * 3)
+    sizes = []
+    original = _workers.measure_batch
+    monkeypatch.setattr(
+        _workers,
+        "measure_batch",
+        lambda items, plan: sizes.append(len(items)) or original(items, plan),
+    )
+    images = [texture(16, 16, seed) for seed in range(10)]
+    measure(iter(images), ["width"])
+    measure((Image.fromarray(image) for image in images[:4]), ["width"])
+    measure(iter(images), ["width"], batch_size=10)
+    assert sizes == [3, 3, 3, 1, 3, 1, 10]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this platform")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_that_is_forked_in_the_middle_begins_anew():
+    before = cv2.getNumThreads()
+
+    def fork(rgb):
+        child = os.fork()
+        if not child:  # nothing of pytest may run in it
+            os._exit(0 if cv2.getNumThreads() == before else 1)
+        return float(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+    assert measure([texture(9, 9)], [Measurement("exit", fork)])["exit"].tolist() == [0.0]

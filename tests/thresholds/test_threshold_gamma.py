@@ -5,11 +5,13 @@ from __future__ import annotations
 import naive
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 from scipy.special import digamma
 
-from imagequality.thresholds import GammaMixtureThreshold
-from imagequality.thresholds._gamma import _falling_zero, _most_likely
+from imagequality.thresholds import GammaMixtureThreshold, _gamma
+from imagequality.thresholds._gamma import FLOOR, _falling_zero, _most_likely, _points
 
 rng = np.random.default_rng(3)
 SEPARATED = np.r_[rng.gamma(20, 0.01, 60), rng.gamma(200, 0.004, 240)]
@@ -172,3 +174,46 @@ def test_constant_scores_forget_the_old_fit():
     selector = GammaMixtureThreshold().fit(SEPARATED).fit([0.5, 0.5])
     assert np.isnan([*selector.weights_, *selector.shapes_, *selector.scales_]).all()
     assert selector.n_iter_ == 0
+
+
+# ------------------------------------------------------------------------------- many scores
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3])
+@pytest.mark.parametrize("cutoff", ["optimal", "intersection"])
+def test_cells_give_the_fit_of_the_scores_themselves(share, cutoff, monkeypatch):
+    rng = np.random.default_rng(0)
+    n_low = int(5000 * share)
+    scores = np.r_[0.0, rng.gamma(20, 0.01, n_low), rng.gamma(200, 0.004, 5000 - n_low)]
+    exact = GammaMixtureThreshold(cutoff).fit(scores)
+    monkeypatch.setattr(_gamma, "MOST_DISTINCT", 100)
+    cells = GammaMixtureThreshold(cutoff).fit(scores)
+    np.testing.assert_allclose(cells.threshold_, exact.threshold_, rtol=1e-5)
+    np.testing.assert_allclose(cells.weights_, exact.weights_, rtol=1e-4)
+    np.testing.assert_allclose(cells.shapes_, exact.shapes_, rtol=1e-4)
+    np.testing.assert_allclose(cells.scales_, exact.scales_, rtol=1e-4)
+    np.testing.assert_allclose(cells.log_likelihood_, exact.log_likelihood_, rtol=1e-6)
+
+
+@given(
+    st.lists(st.floats(FLOOR, 1e3), min_size=2, max_size=200, unique=True),
+    st.integers(1, 50),
+    st.integers(0, 2**32 - 1),
+)
+def test_cells_keep_the_sums_that_the_likelihood_is_made_of(values, n_cells, seed):
+    ordered = np.sort(values)
+    shares = np.random.default_rng(seed).dirichlet(np.ones(len(values)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_gamma, "MOST_DISTINCT", 1)
+        patch.setattr(_gamma, "CELLS", n_cells)
+        points = _points(ordered, shares)
+    assert len(points.shares) <= min(n_cells, len(values))
+    np.testing.assert_allclose(points.shares.sum(), 1)
+    np.testing.assert_allclose(points.shares @ points.values, shares @ ordered)
+    np.testing.assert_allclose(
+        points.shares @ points.log_values, shares @ np.log(ordered), atol=1e-12
+    )
+    assert (np.diff(points.values) >= 0).all()
+    width = np.log(ordered[-1] / ordered[0]) / n_cells
+    nearest = np.abs(np.log(ordered)[:, np.newaxis] - points.log_values).min(axis=1)
+    assert (nearest <= width * (1 + 1e-9)).all()
