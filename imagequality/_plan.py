@@ -84,7 +84,7 @@ def removal_plan(
     return pd.DataFrame(
         {
             "action": np.where(stays, "keep", "drop").astype(object),
-            "why": why,
+            "why": pd.Series(why, index=table.index, dtype=object),
             "group": group,
             "kept": pd.Series(kept_name, index=table.index, dtype=object),
         },

@@ -477,8 +477,10 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, DetectorComposition):
         """Return a row for each image in a group of duplicates, by issue."""
         parts = []
 
-        def names_of(rows: pd.Series) -> NDArray[np.object_]:
-            return np.asarray(table.index[rows.to_numpy()].to_numpy(dtype=object))
+        def names_of(rows: pd.Series) -> pd.Series:
+            names = table.index[rows.to_numpy()].to_numpy(dtype=object)
+            # Of a bare array pandas 3 makes text of its own, which not every file name can be.
+            return pd.Series(names, index=rows.index, dtype=object)
 
         for name, detector in self.detectors_ if fitted_images else ():
             if isinstance(detector, DuplicateDetectorBase):

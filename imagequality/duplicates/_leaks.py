@@ -75,15 +75,15 @@ def find_leaks(
         if not len(table):
             raise ValueError(f"find_leaks: {name} holds no image")
         tables.append(table)
-    fitted.fit(pd.concat(tables))
+    fitted.fit(pd.concat(tables, ignore_index=True))
     n_train = len(tables[0])
     pairs = fitted.pairs_
     across = pairs[(pairs["i"] < n_train) & (pairs["j"] >= n_train)]
     i, j = across["i"].to_numpy(), across["j"].to_numpy() - n_train
     leaks = pd.DataFrame(
         {
-            "train": tables[0].index.to_numpy()[i],
-            "test": tables[1].index.to_numpy()[j],
+            "train": _names(tables[0], i),
+            "test": _names(tables[1], j),
             "train_position": i,
             "test_position": j,
             "distance": across["distance"].to_numpy(),
@@ -92,3 +92,9 @@ def find_leaks(
     )
     order = np.lexsort((leaks["train_position"], leaks["distance"], leaks["test_position"]))
     return leaks.iloc[order].reset_index(drop=True)
+
+
+def _names(table: pd.DataFrame, rows: Any) -> Any:
+    names = table.index[rows]
+    # Of a bare array pandas 3 makes text of its own, which not every file name can be.
+    return pd.Series(names.to_numpy(), dtype=object) if names.dtype == object else names
