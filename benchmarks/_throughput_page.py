@@ -252,7 +252,10 @@ def make_page(results: Results, rounds: int, seconds: float) -> str:
     )
     arrays = "Not measured.\n"
     if results.array is not None:
-        arrays = "CleanVision, fastdup and imageguard have no input of this kind.\n\n"
+        arrays = (
+            "Only ours: CleanVision and fastdup read files; imageguard takes one array at a time."
+            "\n\n"
+        )
         arrays += rate_table(results.array)
     parts = [
         f"# Throughput\n\n{machine(results)}\n",

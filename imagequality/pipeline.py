@@ -36,7 +36,7 @@ from .duplicates import ExactDuplicateDetector, NearDuplicateDetector
 from .duplicates._base import DuplicateDetectorBase
 from .duplicates._keep import Keep
 from .images import load_image
-from .measurements import Column, measure
+from .measurements import DEFAULT_COLUMNS, Column, measure
 from .report import QualityReport
 
 Scores = NDArray[np.float64]
@@ -435,6 +435,10 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, DetectorComposition):
             union.update(dict.fromkeys(detector._columns()))
         table = find_table(X, list(union))
         if table is None:
+            if (
+                self.cache is not None
+            ):  # they cost next to nothing more, and measure() asks for them
+                union.update(dict.fromkeys(DEFAULT_COLUMNS))
             table = measure(
                 X, list(union), n_jobs=self.n_jobs, progress=self.progress, cache=self.cache
             )

@@ -346,8 +346,8 @@ def test_the_pipeline_and_the_transformer_use_the_store(folder, tmp_path, read):
     pd.testing.assert_frame_equal(pipeline.report().issues, expected)
     read.clear()
     pipeline.predict(paths)
-    columns = [name for name in pipeline.measurements_ if name in ALL_COLUMNS]
-    iq.Measurer(columns, cache=cache).fit_transform(paths)
+    iq.Measurer(cache=cache).fit_transform(paths)
+    measure(paths, cache=cache)
     assert set(read) == {paths[-1]}
 
 
