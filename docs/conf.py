@@ -133,9 +133,11 @@ def _link_by_last_name(app: Any, env: Any, node: Any, content: Any) -> Any:
         for full_name, entry in python.objects.items()
         if full_name.split(".")[-1] == name and full_name.count(".") <= 2
     }
-    if len(found) != 1:
+    # Of several, the one at the top: ``measure`` is not that of the Dask module.
+    ranked = sorted(found.values(), key=lambda full_name: full_name.count("."))
+    if not ranked or [name.count(".") for name in ranked[:2]] == [ranked[0].count(".")] * 2:
         return None
-    (full_name,) = found.values()
+    full_name = ranked[0]
     return python.resolve_xref(
         env, node["refdoc"], app.builder, node["reftype"], full_name, node, content
     )

@@ -397,7 +397,7 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, DetectorComposition):
                 }
             )
         reason = table["reason"].fillna("").to_numpy(dtype=object)
-        columns["reason"] = reason
+        columns["reason"] = pd.Series(reason, dtype=object, index=table.index)
         return QualityReport(
             pd.DataFrame(columns, index=table.index),
             pd.DataFrame(summary),

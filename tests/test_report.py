@@ -52,7 +52,7 @@ def small_report(names, dark=None, threshold=0.5, reason=None):
             "primary_issue": np.where(flags, "dark", None).astype(object),
             "dark_score": scores,
             "is_dark_issue": pd.array(flags, dtype="boolean"),
-            "reason": reasons,
+            "reason": pd.Series(reasons, dtype=object, index=index),
         },
         index=index,
     )
