@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import threading
@@ -205,10 +206,7 @@ class _Scan:
 
     def run(self, chunks: Iterable[Sequence[Any]], size: int, total: int | None) -> list[Part]:
         """Measure the chunks, of at most ``size`` references each."""
-        # Imported here since it warns at once in a notebook that cannot draw its bar.
-        from tqdm.auto import tqdm
-
-        bar = tqdm(
+        bar = _bar_class()(
             total=total,
             desc="Measuring images",
             unit="image",
@@ -293,6 +291,17 @@ class _Scan:
                 [identities[row] for row in rows],
                 {name: stored_values(name, column) for name, column in values.items()},
             )
+
+
+@functools.lru_cache(maxsize=1)  # the filters of warnings belong to all threads: touched once
+def _bar_class() -> Any:
+    """Return the bar that fits where Python runs: a text where a notebook cannot draw."""
+    from tqdm import TqdmWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TqdmWarning)  # it warns when it is first imported there
+        from tqdm.auto import tqdm
+    return tqdm
 
 
 def _tasks(chunks: Iterable[Sequence[Any]]) -> Iterator[_Task]:
