@@ -22,7 +22,8 @@ more than ``MAX_PIXELS`` pixels  refused, before anything is decoded
 ===============================  ==============================================================
 
 A file that is truncated or corrupt is refused, also where a decoder could fill in the rest.
-Damage inside a JPEG that libjpeg reads past is not seen.
+Damage inside a JPEG that libjpeg reads past is not seen, though libjpeg itself may write a line
+about it to the standard error output.
 EPS, WMF and the formats that Pillow only recognises are refused: reading them would run
 another program. HEIC needs the extra ``imagequality[heif]``.
 """
