@@ -322,7 +322,6 @@ def test_bad_settings_are_named(arguments, error, message):
 TOML = 'name = "tiles"\nbase = "classification"\nmin_side = 32\n[limits]\nblurry = 0.2\n'
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 reads no TOML")
 def test_a_profile_from_a_file(tmp_path):
     path = tmp_path / "own.toml"
     path.write_text(TOML, encoding="utf-8")
@@ -334,7 +333,6 @@ def test_a_profile_from_a_file(tmp_path):
     assert results[0] == results[1] == results[2]
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 reads no TOML")
 @pytest.mark.parametrize("text", [b"limits = ", b"\xff", b"[limits]\nblury = 1\n"])
 def test_a_bad_file_is_named(text, tmp_path):
     path = tmp_path / "own.toml"
@@ -343,19 +341,12 @@ def test_a_bad_file_is_named(text, tmp_path):
         Profile.from_toml(path)
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 reads no TOML")
 def test_an_empty_file_is_named(tmp_path):
     path = tmp_path / "own.TOML"
     path.write_text("", encoding="utf-8")
     with pytest.raises(ValueError, match=r"own\.TOML.*no limits"):
         validate(PHOTO, str(path))
     assert validate(PHOTO, str(path), {"dark": 0.3}) == validate(PHOTO, {"limits": {"dark": 0.3}})
-
-
-def test_without_a_reader_of_toml_the_error_says_so(monkeypatch, tmp_path):
-    monkeypatch.setattr(sys, "version_info", (3, 10, 0))
-    with pytest.raises(ImportError, match=r"3\.11"):
-        Profile.from_toml(tmp_path / "own.toml")
 
 
 # ------------------------------------------------------------------------------ folders

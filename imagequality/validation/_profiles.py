@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -183,26 +183,18 @@ class Profile:
 
         Raises
         ------
-        ImportError
-            On Python 3.10, which cannot read TOML by itself.
         OSError, TypeError, ValueError
             If the file cannot be read, is no TOML, or has an unknown key or bad value.
 
         Examples
         --------
-        >>> import pathlib, sys, tempfile
+        >>> import pathlib, tempfile
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "thumbnails.toml"
         >>> text = "base = 'classification'\nmin_side = 32\n[limits]\nblurry = 0.2\n"
         >>> _ = path.write_text(text)
-        >>> Profile.from_toml(path).min_side if sys.version_info >= (3, 11) else 32
+        >>> Profile.from_toml(path).min_side
         32
         """
-        if sys.version_info < (3, 11):
-            raise ImportError(
-                "reading TOML needs Python 3.11 or newer; pass the profile as a dict instead"
-            )
-        import tomllib
-
         with open(path, "rb") as file:
             try:
                 settings = tomllib.load(file)
