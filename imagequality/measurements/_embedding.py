@@ -119,9 +119,9 @@ def embed(embedding: Embedding, images: Sequence[RGBArray]) -> list[Vector | str
     >>> import numpy as np
     >>> class Inverse:
     ...     def transform(self, images):
-    ...         return [[1 // int(image.max())] for image in images]
+    ...         return [[1 / int(image.max())] for image in images]
     >>> embed(Embedding(Inverse()), [np.ones((4, 4, 3), np.uint8), np.zeros((4, 4, 3), np.uint8)])
-    [array([1.], dtype=float32), 'integer division or modulo by zero']
+    [array([1.], dtype=float32), 'division by zero']
     """
     try:
         # A view is made contiguous since not every transformer takes negative strides.
