@@ -895,7 +895,7 @@ def test_permission_and_memory_errors_have_words(monkeypatch):
         def fails(path, error=error):
             raise error
 
-        monkeypatch.setattr("imagequality.images._decode._read_file", fails)
+        monkeypatch.setattr("imagequality.images._decode.read_file", fails)
         assert reason_of("a.png") == words
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from ._errors import UnreadableImageError
+from ._errors import UnreadableImageError, words_of
 from ._formats import (
     HEAD_LENGTH,
     extension_of,
@@ -343,7 +343,7 @@ class TarArchive:
                 return b"" if file is None else file.read(length)
             except KeyError as error:
                 raise UnreadableImageError(
-                    f"a link to what is not in the archive: {info.linkname}"
+                    f"a link to what is not in the archive: {info.linkname!r}"
                 ) from error
             except Exception as error:
                 raise damaged(error) from error
@@ -388,8 +388,7 @@ def check_member_size(size: int) -> None:
 
 def damaged(error: Exception) -> UnreadableImageError:
     """Return the error of a damaged member in words."""
-    words = " ".join(str(error).split()) or type(error).__name__
-    return UnreadableImageError(f"cannot be read from the archive: {words}")
+    return UnreadableImageError(f"cannot be read from the archive: {words_of(error)}")
 
 
 def _repeated(count: int) -> Counter[str]:
@@ -404,13 +403,15 @@ def _known(members: dict[str, Any], name: str) -> Any:
 
 def _open(path: str) -> ZipArchive | TarArchive:
     kind = archive_kind(path)
+    if not os.path.isfile(path):  # a FIFO would be waited for
+        raise UnreadableImageError(f"{path!r} is not a regular file")
     try:
         return ZipArchive(path) if kind == "zip" else TarArchive(path)
     except OSError:
         raise
     except Exception as error:  # BadZipFile, ReadError, struct.error, …
         raise UnreadableImageError(
-            f"{path!r} cannot be read as a {kind or 'tar'} archive: {error}"
+            f"{path!r} cannot be read as a {kind or 'tar'} archive: {words_of(error)}"
         ) from error
 
 

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Sequence
 from typing import Any, overload
 
-from ._errors import UnreadableImageError
+from ._errors import UnreadableImageError, words_of
 from ._identity import identity
 from ._remote import is_url, read_url
 from ._streams import file_content
@@ -64,7 +64,9 @@ class DatasetImage:
         try:
             cell = self.rows[self.position][self.column][0].as_py()
         except Exception as error:  # Arrow's errors on a damaged file are many
-            raise UnreadableImageError(f"cannot be read from the data set: {error}") from error
+            raise UnreadableImageError(
+                f"cannot be read from the data set: {words_of(error)}"
+            ) from error
         if cell is None or (cell["bytes"] is None and cell["path"] is None):
             return UnreadableItem("there is no image in the data set here")
         return cell["path"] if cell["bytes"] is None else cell["bytes"]

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import io
 import os
-import stat
 import struct
 import threading
 import warnings
 import zlib
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
-from . import _jpeg
-from ._errors import UnreadableImageError
-from ._formats import HEIF_BRANDS, OPENCV_MAGIC, PAM_MAGIC, pillow_formats
+from . import _jpeg, _jpeg_damage
+from ._errors import UnreadableImageError, words_of
+from ._files import read_file, read_file_object
+from ._formats import HEIF_BRANDS, OPENCV_MAGIC, PAM_MAGIC, pillow_formats, what_it_is
 from ._remote import is_url, read_url
 
 MAX_PIXELS = 178_956_970
@@ -36,7 +36,16 @@ INK_BACKGROUND = (0, 0, 0)  # for what would vanish on white
 RGBArray = NDArray[np.uint8]
 
 _EXIF_ORIENTATION = 0x0112
-_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+_TRANSPOSITIONS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_VALUES_AT_ONCE = 1 << 20  # that are brought to 8 bits: what lies between takes 8 bytes each
 
 
 class DecodedImage(NamedTuple):
@@ -146,16 +155,19 @@ def read_quietened_image(reference: Any, max_pixels: int = MAX_PIXELS) -> Decode
 
 
 class _QuietDecoders:
-    """Keep Pillow's warnings about odd files to itself: what matters becomes the row's reason.
+    """Keep Pillow strict and its warnings to itself: what matters becomes the row's reason.
 
-    Python's warning filters belong to the process. The first thread to enter puts them aside
-    and the last to leave brings them back, so that threads do not undo each other's filters.
+    Python's warning filters and Pillow's settings belong to the process. The first thread to enter
+    puts them aside and the last to leave brings them back, so that threads do not undo each
+    other's. So what a user has set for decoding elsewhere (``LOAD_TRUNCATED_IMAGES``,
+    ``MAX_IMAGE_PIXELS``) changes no row.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._inside = 0
         self._filters = warnings.catch_warnings()
+        self._settings: tuple[bool, int | None] = (False, None)
 
     def __enter__(self) -> None:
         with self._lock:
@@ -164,16 +176,31 @@ class _QuietDecoders:
                 self._filters.__enter__()
                 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
                 warnings.filterwarnings("ignore", module=r"PIL\b")
+                self._settings = ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS
+                ImageFile.LOAD_TRUNCATED_IMAGES = False
+                Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # it refuses from twice as many
             self._inside += 1
 
     def __exit__(self, *error: object) -> None:
         with self._lock:
             self._inside -= 1
             if not self._inside:
-                self._filters.__exit__(None, None, None)
+                self._bring_back()
+
+    def _bring_back(self) -> None:
+        ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = self._settings
+        self._filters.__exit__(None, None, None)
+
+    def after_fork(self) -> None:
+        """Begin anew in a child process, in which no other thread will leave."""
+        if self._inside:
+            self._bring_back()
+        self.__init__()  # type: ignore[misc]
 
 
 quiet_decoders = _QuietDecoders()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=quiet_decoders.after_fork)
 
 
 def _reason(error: Exception) -> str:
@@ -186,17 +213,17 @@ def _reason(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "not enough memory to decode the image"
     if isinstance(error, Image.DecompressionBombError):
-        return f"too large to decode safely: {error}"
+        return f"too large to decode safely: {words_of(error)}"
     if isinstance(error, OSError) and error.strerror:
-        return f"cannot be read: {error.strerror.lower()}"
-    return f"cannot be decoded: {str(error) or type(error).__name__}"
+        return f"cannot be read: {str(error.strerror).lower()}"
+    return f"cannot be decoded: {words_of(error)}"
 
 
 def _read(reference: Any, max_pixels: int) -> DecodedImage:
     if isinstance(reference, str) and is_url(reference):
         return _read_encoded(read_url(reference), max_pixels)
     if isinstance(reference, (str, os.PathLike)):
-        return _read_encoded(_read_file(reference), max_pixels)
+        return _read_encoded(read_file(reference), max_pixels)
     if isinstance(reference, (bytes, bytearray, memoryview)):
         return _read_encoded(bytes(reference), max_pixels)
     if isinstance(reference, Image.Image):
@@ -208,30 +235,8 @@ def _read(reference: Any, max_pixels: int) -> DecodedImage:
     if hasattr(reference, "fetch"):  # an item of a data set: another kind of reference
         return _read(reference.fetch(), max_pixels)
     if hasattr(reference, "read"):
-        with contextlib.suppress(AttributeError, OSError):  # a pipe cannot be rewound
-            reference.seek(0)
-        data = reference.read()
-        if not isinstance(data, bytes):
-            raise UnreadableImageError("the file object must be opened in binary mode")
-        return _read_encoded(data, max_pixels)
+        return _read_encoded(read_file_object(reference), max_pixels)
     raise UnreadableImageError(f"not a reference to an image: {type(reference).__name__}")
-
-
-def _read_file(path: str | os.PathLike[str]) -> bytes:
-    status = os.stat(path)
-    if stat.S_ISDIR(status.st_mode):
-        raise UnreadableImageError("is a folder")
-    if not stat.S_ISREG(status.st_mode):  # a FIFO or device could block for ever
-        raise UnreadableImageError("not a regular file")
-    # Without the layers of open(), which cost more than decoding a thumbnail does.
-    descriptor = os.open(path, _OPEN_FLAGS)
-    try:
-        data = os.read(descriptor, status.st_size + 1)
-        while len(data) < status.st_size and (more := os.read(descriptor, status.st_size + 1)):
-            data += more  # one call reads at most 2 GB
-        return data
-    finally:
-        os.close(descriptor)
 
 
 def _read_encoded(data: bytes, max_pixels: int) -> DecodedImage:
@@ -249,7 +254,14 @@ def _read_encoded(data: bytes, max_pixels: int) -> DecodedImage:
     if data[4:8] == b"ftyp" and data[8:12] in HEIF_BRANDS and b"avif" not in data[8:64]:
         return _read_pil(_open_heif(data), max_pixels, len(data))
     _refuse_corrupt(data)
-    with Image.open(io.BytesIO(data), formats=pillow_formats()) as image:
+    try:
+        opened = Image.open(io.BytesIO(data), formats=pillow_formats())
+    except UnidentifiedImageError as error:
+        what = what_it_is(data)
+        if what is None:
+            raise
+        raise UnreadableImageError(f"not an image in a format that can be read: {what}") from error
+    with opened as image:
         return _read_pil(image, max_pixels, len(data))
 
 
@@ -264,9 +276,16 @@ def _open_heif(data: bytes) -> Image.Image:
 
 
 def _refuse_corrupt(data: bytes) -> None:
-    """Find the damage that Pillow reads past: a PNG chunk whose checksum is wrong."""
-    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return
+    """Find the damage that Pillow reads past."""
+    if data.startswith(b"\xff\xd8\xff"):
+        damage, _ = _jpeg_damage.examine(data)
+        if damage is not None:
+            raise UnreadableImageError(f"corrupt JPEG: {damage}")
+    elif data.startswith(b"\x89PNG\r\n\x1a\n"):
+        _refuse_corrupt_png(data)
+
+
+def _refuse_corrupt_png(data: bytes) -> None:
     position = 8
     while position + 8 <= len(data):
         length, kind = struct.unpack(">I4s", data[position : position + 8])
@@ -312,12 +331,12 @@ def _luminance_table(image: Image.Image) -> tuple[int, ...] | None:
 
 
 def _upright(image: Image.Image) -> Image.Image:
+    # Not by ImageOps.exif_transpose, which also writes the block anew and fails at a corrupt one.
     try:
-        if image.getexif().get(_EXIF_ORIENTATION, 1) == 1:
-            return image
-        return ImageOps.exif_transpose(image)
+        transposition = _TRANSPOSITIONS.get(image.getexif().get(_EXIF_ORIENTATION, 1))
     except Exception:  # a corrupt EXIF block says nothing about the pixels
         return image
+    return image if transposition is None else image.transpose(transposition)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -359,12 +378,24 @@ def _grey_image(grey: NDArray[np.uint8]) -> Image.Image:
 def _from_16_bit(values: NDArray[Any]) -> NDArray[np.uint8]:
     if values.dtype.itemsize != 2:
         _check_range(values, 0, 65535)
-    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return _row_by_row(values, lambda rows: (rows.astype(np.uint32) + 128) // 257)
 
 
 def _from_float(values: NDArray[Any]) -> NDArray[np.uint8]:
     _check_range(values, 0, 1)
-    return np.rint(values.astype(np.float64) * 255).astype(np.uint8)
+    return _row_by_row(values, lambda rows: np.rint(rows.astype(np.float64) * 255))
+
+
+def _row_by_row(
+    values: NDArray[Any], scale: Callable[[NDArray[Any]], NDArray[Any]]
+) -> NDArray[np.uint8]:
+    """Scale an array, some rows at a time: what lies between takes many times the memory."""
+    scaled = np.empty(values.shape, dtype=np.uint8)
+    count = max(1, _VALUES_AT_ONCE * len(values) // values.size)
+    for start in range(0, len(values), count):
+        rows = slice(start, start + count)
+        scaled[rows] = scale(values[rows]).astype(np.uint8)
+    return scaled
 
 
 def _check_range(values: NDArray[Any], low: int, high: int) -> None:
@@ -375,7 +406,10 @@ def _check_range(values: NDArray[Any], low: int, high: int) -> None:
         )
 
 
-def _read_array(array: NDArray[Any], max_pixels: int) -> DecodedImage:
+def _read_array(given: NDArray[Any], max_pixels: int) -> DecodedImage:
+    if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
+        raise UnreadableImageError("a masked array in which values are missing")
+    array = np.asarray(given)  # np.matrix, say, has no third axis
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 2, 3, 4)):
         raise UnreadableImageError(
             f"an image array must have shape (h, w) or (h, w, 1 to 4 channels), got {array.shape}"
@@ -423,12 +457,15 @@ def _read_with_opencv(data: bytes, max_pixels: int) -> DecodedImage:
 def _read_pam(data: bytes, max_pixels: int) -> DecodedImage:
     """Read a portable arbitrary map (https://netpbm.sourceforge.net/doc/pam.html)."""
     header, _, body = data.partition(b"\nENDHDR\n")
-    fields = dict(
-        line.split(None, 1) for line in header.split(b"\n")[1:] if line and line[:1] != b"#"
-    )
-    width, height, depth, largest = (
-        int(fields[name]) for name in (b"WIDTH", b"HEIGHT", b"DEPTH", b"MAXVAL")
-    )
+    try:
+        fields = dict(
+            line.split(None, 1) for line in header.split(b"\n")[1:] if line and line[:1] != b"#"
+        )
+        width, height, depth, largest = (
+            int(fields[name]) for name in (b"WIDTH", b"HEIGHT", b"DEPTH", b"MAXVAL")
+        )
+    except (KeyError, ValueError) as error:
+        raise UnreadableImageError("corrupt PAM: its header lacks a number") from error
     _check_size(width, height, max_pixels)
     kind = fields.get(b"TUPLTYPE", b"").strip().decode("latin-1")
     with_alpha = depth in (2, 4) and kind.endswith("_ALPHA")
@@ -441,6 +478,8 @@ def _read_pam(data: bytes, max_pixels: int) -> DecodedImage:
     values = np.frombuffer(body, dtype, count)
     if values.max() > largest:
         raise UnreadableImageError(f"corrupt PAM: a value above {largest}")
-    eight_bit = np.rint(values * 255.0 / largest).astype(np.uint8)
+    eight_bit = _row_by_row(
+        values.reshape(height, width * depth), lambda rows: np.rint(rows * 255.0 / largest)
+    )
     read = _read_array(eight_bit.reshape(height, width, depth), max_pixels)
     return DecodedImage(read.pixels, "PAM", dtype.name, len(data))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import io
 import os
 import re
 import stat
 
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 # Formats that Pillow recognises but cannot decode by itself (it would need another program or
 # only reads a header), and some that would take any text or number table for an image.
@@ -47,6 +48,23 @@ _MAGIC = (
 
 # The header sizes of BMP: core, info with masks, OS/2, version 4 and 5.
 _BMP_HEADER_SIZES = tuple(bytes((size, 0, 0, 0)) for size in (12, 40, 52, 56, 64, 108, 124))
+
+# What is often found in the place of an image, by its first bytes in lower case.
+_DRAWING = "an SVG drawing"
+_OTHER_FILES = (
+    (b"version https://git-lfs.", "a Git LFS pointer; the file itself has not been fetched"),
+    (b"<!doctype html", "an HTML page"),
+    (b"<html", "an HTML page"),
+    (b"<svg", _DRAWING),
+    (b"<!doctype svg", _DRAWING),
+    (b"%pdf-", "a PDF document"),
+    (b"\x00\x05\x16\x07", "what macOS keeps beside a file, not the file"),
+    (b"\x00\x05\x16\x00", "what macOS keeps beside a file, not the file"),
+    (b"\x1f\x8b", "compressed by gzip"),
+    (b"rar!\x1a\x07", "a RAR archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"pk\x03\x04", "a zip archive"),
+)
 
 HEAD_LENGTH = 32
 """So many bytes at the start of a file tell its format."""
@@ -90,6 +108,34 @@ def has_image_extension(name: str) -> bool:
 
 def extension_of(name: str) -> str:
     return os.path.splitext(name)[1].lower()
+
+
+def what_it_is(data: bytes) -> str | None:
+    """Tell in words what a file is that often stands where an image should; None if not known."""
+    head = data[:1024].lstrip(b"\xef\xbb\xbf\t\n\r ").lower()
+    for start, words in _OTHER_FILES:
+        if head.startswith(start):
+            return words
+    if head.startswith(b"<?xml") and b"<svg" in head:
+        return _DRAWING
+    if head.startswith((b"ii*\x00", b"mm\x00*")):
+        return _kind_of_tiff(data)
+    return None
+
+
+def _kind_of_tiff(data: bytes) -> str | None:
+    directory = TiffImagePlugin.ImageFileDirectory_v2(data[:8])
+    file = io.BytesIO(data)
+    try:
+        file.seek(directory.next)
+        directory.load(file)
+        bits = directory.get(TiffImagePlugin.BITSPERSAMPLE, (1,))
+        number = directory.get(TiffImagePlugin.SAMPLESPERPIXEL, 1)
+        kind = directory.get(TiffImagePlugin.SAMPLEFORMAT, (1,))[0]
+        words = {1: "integers", 2: "signed integers", 3: "floating-point numbers"}[kind]
+        return f"a TIFF of {number:d} {words} of {bits[0]:d} bits a pixel"
+    except Exception:  # broken: nothing can be said of it
+        return None
 
 
 def is_hidden(name: str) -> bool:

@@ -15,6 +15,7 @@ from ._decode import MAX_PIXELS, quiet_decoders
 from ._remote import cache_key_of_url, is_url
 
 _EXIF_ORIENTATION = 0x0112
+_MOST_VALUES = 4 * MAX_PIXELS  # of an array, with alpha
 
 
 class Identity(NamedTuple):
@@ -107,6 +108,8 @@ def _as_given(reference: Any) -> Identity | None:
 def _of_array(array: NDArray[Any]) -> Identity | None:
     # Of other classes (masked arrays), the values are not the whole content.
     if type(array) not in (np.ndarray, np.memmap) or array.dtype.kind not in "buif":
+        return None
+    if array.size > _MOST_VALUES:  # refused when read; it may be one value, repeated by strides
         return None
     digest = hashlib.sha256(f"{array.dtype.str} {array.shape} ".encode())
     digest.update(np.ascontiguousarray(array).data)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from typing import Any, NamedTuple, cast
 
 import cv2
@@ -11,20 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ._jpeg_damage import ZEROS, examine, examine_scan
+
 _START = b"\xff\xd8\xff"
 _END = b"\xff\xd9"
 
 _FRAMES = (0xC0, 0xC1, 0xC2)  # baseline, extended and progressive, with Huffman codes
+_PROGRESSIVE = 0xC2
 _OTHER_FRAMES = frozenset({0xC3, *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)})
-_SCAN, _TABLES, _CODES, _INTERVAL, _LAST = 0xDA, 0xDB, 0xC4, 0xDD, 0xD9
-_BETWEEN_SCANS = frozenset({_SCAN, _TABLES, _CODES, _INTERVAL})
+_SCAN, _TABLES, _INTERVAL = 0xDA, 0xDB, 0xDD
 _APP1, _APP2, _APP14 = 0xE1, 0xE2, 0xEE
 _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 
 _ORIENTATION = 0x0112
 
-# In coded data: what neither stands for the byte 255 nor restarts the decoder.
-_NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7]", re.DOTALL)
+_ALL_BANDS = b"\x00\x3f\x00"  # the end of the header of a scan: from 0 to 63, not in parts
 
 # Where each entry of a table stands in a file (ITU-T T.81, figure A.6), row by row.
 _ZIGZAG = (
@@ -88,6 +88,7 @@ def read_header(data: bytes) -> JpegHeader | None:
         return None
     tables: dict[int, bytes] = {}
     frame: tuple[int, int, str] | None = None
+    restarts = progressive = False
     position, end = 2, len(data) - 4
     while position < end:
         if data[position] != 0xFF:
@@ -98,14 +99,17 @@ def read_header(data: bytes) -> JpegHeader | None:
         start = position + 4
         position += 2 + (data[position + 2] << 8 | data[position + 3])
         if marker == _SCAN:
-            if frame is None or not _ends_well(data, position):
+            if frame is None or not _ends_well(data, position, restarts, progressive):
                 return None
             return JpegHeader(*frame, _table_of_lowest_number(tables))
         if marker == _TABLES:
             if not _collect_tables(data[start:position], tables):
                 return None
+        elif marker == _INTERVAL:
+            restarts = data[start:position] != b"\0\0"
         elif marker in _FRAMES:
             frame = _read_frame(data[start:position])
+            progressive = marker == _PROGRESSIVE
             if frame is None:
                 return None
         elif (
@@ -119,20 +123,17 @@ def read_header(data: bytes) -> JpegHeader | None:
     return None
 
 
-def _ends_well(data: bytes, position: int) -> bool:
-    """Whether nothing but further scans and their tables stands between here and the end.
-
-    A marker that does not belong in the coded data is damage that OpenCV does not tell of.
-    """
-    while (found := _NEXT_MARKER.search(data, position)) is not None:
-        position = found.start()
-        marker = data[position + 1]
-        if marker == _LAST:
-            return position == len(data) - 2
-        if marker not in _BETWEEN_SCANS:
-            return False
-        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    return False
+def _ends_well(data: bytes, position: int, restarts: bool, progressive: bool) -> bool:
+    """Whether the coded data from here on is sound, and the file ends where the picture does."""
+    # Libraries do not agree about other bands of a sequential scan than the one that holds all.
+    if not progressive and not data.startswith(_ALL_BANDS, position - len(_ALL_BANDS)):
+        return False
+    if data.find(ZEROS, position) < 0:
+        damage, end = examine_scan(data, position, restarts)
+        if damage is None and end == len(data) - 2:  # the file ends with _END: the only scan
+            return True
+    damage, end = examine(data)
+    return progressive and damage is None and end == len(data)
 
 
 def _read_frame(segment: bytes) -> tuple[int, int, str] | None:

@@ -121,7 +121,10 @@ def names_of(names: Iterable[Any]) -> pd.Index:
 
 def _name(position: int, reference: Any) -> str | int:
     if isinstance(reference, (str, os.PathLike)):
-        return str(os.fsdecode(reference))
+        try:
+            return str(os.fsdecode(reference))
+        except Exception:  # a path-like object that has no path: reading it will tell why
+            return position
     return str(reference) if isinstance(reference, ArchiveMember) else position
 
 

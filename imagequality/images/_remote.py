@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from ._errors import UnreadableImageError
+from ._errors import UnreadableImageError, words_of
 from ._formats import extension_of, has_image_extension, is_hidden
 
 _PROTOCOL = r"[A-Za-z][A-Za-z0-9+.-]+"  # two characters or more: C: is a drive
@@ -229,6 +229,8 @@ def find_urls(url: str, recursive: bool) -> tuple[list[str], Counter[str]]:
             continue
         if is_hidden(relative):
             passed_over["hidden"] += 1
+        elif "::" in relative:  # which no URL can name: it would be taken for a chain
+            passed_over["with '::' in the name"] += 1
         elif has_image_extension(relative):
             urls.append(start + relative + after)
         else:
@@ -285,6 +287,5 @@ def _unreadable(error: Any) -> UnreadableImageError:
     if isinstance(error, IsADirectoryError):
         return UnreadableImageError("is a folder")
     if isinstance(error, ImportError):
-        return UnreadableImageError(str(error))
-    words = " ".join(str(error).split()) or type(error).__name__
-    return UnreadableImageError(f"cannot be fetched: {words}")
+        return UnreadableImageError(words_of(error))
+    return UnreadableImageError(f"cannot be fetched: {words_of(error)}")

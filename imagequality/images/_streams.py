@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import stat
 import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -23,7 +22,8 @@ from ._archives import (
     kind_passed_over,
     member_label,
 )
-from ._errors import UnreadableImageError
+from ._errors import UnreadableImageError, words_of
+from ._files import read_file
 from ._folders import list_images, warn_of_passed_over
 from ._formats import HEAD_LENGTH
 from ._remote import is_url, open_url, path_in, read_many
@@ -102,12 +102,13 @@ def stream_images(source: Any) -> Iterator[Item]:
 
 def file_content(path: str) -> bytes | UnreadableItem:
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # reading a FIFO could wait for ever
-            return UnreadableItem("not a regular file")
-        with open(path, "rb") as file:
-            return file.read()
+        return read_file(path)
+    except UnreadableImageError as error:
+        return UnreadableItem(str(error))
     except OSError as error:
-        return UnreadableItem(f"cannot be read: {(error.strerror or str(error)).lower()}")
+        return UnreadableItem(f"cannot be read: {(error.strerror or words_of(error)).lower()}")
+    except ValueError as error:  # a name that no file can have
+        return UnreadableItem(f"cannot be read: {words_of(error)}")
 
 
 def _of_zip_on_disk(path: str) -> Iterator[Item]:
@@ -147,7 +148,7 @@ def _of_tar(opener: Callable[[], AbstractContextManager[Any]], path: str) -> Ite
             )
         except (tarfile.TarError, EOFError) as error:
             raise ValueError(
-                f"{path or file!r} cannot be read as a tar archive: {error}"
+                f"{path or file!r} cannot be read as a tar archive: {words_of(error)}"
             ) from error
         with archive:
             yield from _tar_items(archive, path, passed_over)
