@@ -36,7 +36,7 @@ from .duplicates import ExactDuplicateDetector, NearDuplicateDetector
 from .duplicates._base import DuplicateDetectorBase
 from .duplicates._keep import Keep
 from .images import load_image
-from .measurements import DEFAULT_COLUMNS, Column, measure
+from .measurements import DEFAULT_COLUMNS, Column, Isolation, measure
 from .report import QualityReport
 
 Scores = NDArray[np.float64]
@@ -105,6 +105,9 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, DetectorComposition):
     cache : str or path-like, default=None
         A store of measurements, so that no unchanged image is measured twice and a scan that
         was killed goes on where it was, see :func:`measure`.
+    isolate : bool or Isolation, default=False
+        Whether to measure in processes that may be lost, so that an image that crashes or hangs
+        its decoder becomes an invalid one, see :func:`measure`.
     multilabel : bool, default=False
         Whether ``predict`` and ``decision_function`` give one column per issue instead of one
         value per image.
@@ -142,6 +145,7 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, DetectorComposition):
         "n_jobs": N_JOBS,
         "progress": ["boolean"],
         "cache": [None, str, os.PathLike],
+        "isolate": ["boolean", Isolation],
         "multilabel": ["boolean"],
     }
 
@@ -152,12 +156,14 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, DetectorComposition):
         n_jobs: int | None = None,
         progress: bool = True,
         cache: str | os.PathLike[str] | None = None,
+        isolate: bool | Isolation = False,
         multilabel: bool = False,
     ) -> None:
         self.detectors = detectors
         self.n_jobs = n_jobs
         self.progress = progress
         self.cache = cache
+        self.isolate = isolate
         self.multilabel = multilabel
 
     def _default_detectors(self) -> NamedDetectors:
@@ -440,7 +446,12 @@ class QualityPipeline(ClassifierMixin, TransformerMixin, DetectorComposition):
             ):  # they cost next to nothing more, and measure() asks for them
                 union.update(dict.fromkeys(DEFAULT_COLUMNS))
             table = measure(
-                X, list(union), n_jobs=self.n_jobs, progress=self.progress, cache=self.cache
+                X,
+                list(union),
+                n_jobs=self.n_jobs,
+                progress=self.progress,
+                cache=self.cache,
+                isolate=self.isolate,
             )
         if not len(table):
             raise ValueError("QualityPipeline needs at least one image, got none")

@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
+from ..measurements import WorkerError
 from ._output import complain, flush_output, print_warning
 from ._parser import make_parser, scan_is_meant
 
@@ -73,6 +74,6 @@ def _run(arguments: Sequence[str]) -> int:
         return int(stop.code or 0)
     except BrokenPipeError:
         raise
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, WorkerError) as error:
         complain(error)
         return CANNOT

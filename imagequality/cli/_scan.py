@@ -19,6 +19,7 @@ from ._arguments import (
 )
 from ._issues import SELECTORS, all_detectors, choose_detectors
 from ._output import STANDARD_OUTPUT, printable, say
+from ._scan_isolation import add_isolation_options, isolation_of
 from ._sources import class_of, images_in
 
 EXAMPLES = """\
@@ -71,6 +72,7 @@ def add_parser(commands: _SubParsersAction[Any]) -> None:
     )
     add_output_options(parser)
     add_measuring_options(parser)
+    add_isolation_options(parser)
 
 
 def add_output_options(parser: Any, table: str | None = None) -> None:
@@ -133,9 +135,14 @@ def add_common_options(
 def run(options: Namespace) -> int:
     """Carry out the command."""
     detectors = choose_detectors(options.issues, options.drop, options.threshold)
+    isolate = isolation_of(options)
     images = images_in(options.folders)
     pipeline = QualityPipeline(
-        detectors, n_jobs=options.n_jobs, progress=not options.quiet, cache=options.cache
+        detectors,
+        n_jobs=options.n_jobs,
+        progress=not options.quiet,
+        cache=options.cache,
+        isolate=isolate,
     )
     report = pipeline.fit(images).report()
     labels = [class_of(reference) for reference in images] if options.classes else None
@@ -191,4 +198,4 @@ def class_lines(report: QualityReport, labels: Sequence[str] | None) -> list[str
     if labels is None:
         return []
     sentences = class_report(report, labels).findings["sentence"].tolist()
-    return ["", "by class:", *(sentences or ["nothing stands out"])]
+    return ["", "by class:", *(map(printable, sentences) if sentences else ["nothing stands out"])]

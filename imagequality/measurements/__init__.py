@@ -41,6 +41,8 @@ from ._hashes import (
     pixel_digest,
     whash,
 )
+from ._isolation import Isolation
+from ._isolation_pool import WorkerError
 from ._noise import noise_sigma
 from ._pixelation import block_repetition, spectral_extent
 from ._pixels import channel_histograms, to_grey
@@ -63,11 +65,13 @@ __all__ = [
     "VIEWS",
     "Column",
     "Embedding",
+    "Isolation",
     "Measurement",
     "Measurer",
     "Store",
     "StoreError",
     "View",
+    "WorkerError",
     "ahash",
     "aspect_ratio",
     "block_repetition",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..images import (
@@ -24,7 +24,21 @@ _PIXELS_HELD = 32_000_000  # that wait for an embedding: 96 MB per worker
 Waiting = list[tuple[int, DecodedImage]]
 
 
-def measure_batch(references: Sequence[Any], plan: Plan) -> Cells:
+class AlreadyDecoded:
+    """Stands in a batch for an image that was decoded before.
+
+    Parameters
+    ----------
+    image : DecodedImage
+    """
+
+    def __init__(self, image: DecodedImage) -> None:
+        self.image = image
+
+
+def measure_batch(
+    references: Sequence[Any], plan: Plan, after_each: Callable[[], None] = lambda: None
+) -> Cells:
     """Decode and measure some images.
 
     Parameters
@@ -32,21 +46,24 @@ def measure_batch(references: Sequence[Any], plan: Plan) -> Cells:
     references : sequence of n references
         Each is fetched where it is decoded.
     plan : Plan
+    after_each : callable, optional
+        Called whenever something was done with an image: a sign that none takes too long.
 
     Returns
     -------
     cells : dict of str to ndarray of shape (n,)
         Of every input a row, in order.
     """
-    batch = _Batch(len(references), plan)
+    batch = _Batch(len(references), plan, after_each)
     with quiet_decoders, single_threaded:
         for position in range(len(references)):
             try:
-                image = read_quietened_image(_fetch(references, position))
+                image = _read(_fetch(references, position))
             except UnreadableImageError as error:
                 refuse(batch.cells, position, str(error))
             else:
                 batch.add(position, image)
+            after_each()
         batch.finish()
     return batch.cells
 
@@ -58,12 +75,19 @@ def _fetch(references: Sequence[Any], position: int) -> Any:
         raise UnreadableImageError(f"cannot be fetched: {error or type(error).__name__}") from error
 
 
+def _read(reference: Any) -> DecodedImage:
+    if isinstance(reference, AlreadyDecoded):
+        return reference.image
+    return read_quietened_image(reference)
+
+
 class _Batch:
     """The rows of a batch as they come to be, and the images that wait to be measured together."""
 
-    def __init__(self, number: int, plan: Plan) -> None:
+    def __init__(self, number: int, plan: Plan, after_each: Callable[[], None]) -> None:
         self.cells = empty_cells(plan, number)
         self._plan = plan
+        self._after_each = after_each
         self._stacks: dict[tuple[int, ...], Waiting] = defaultdict(list)
         self._unembedded: list[tuple[int, RGBArray]] = []
         self._pixels_unembedded = 0
@@ -106,6 +130,7 @@ class _Batch:
         if self._plan.own or self._plan.embeddings:
             for position, image in waiting:
                 self._add_own(position, image)
+                self._after_each()
 
     def _add_own(self, position: int, image: DecodedImage) -> None:
         """Add the user's own measurements, and remember the image for the embeddings."""
@@ -135,6 +160,7 @@ class _Batch:
             if not held:
                 return
             outcomes = embed(embedding, [rgb for _, rgb in held])
+            self._after_each()
             for (position, _), outcome in zip(held, outcomes, strict=True):
                 if isinstance(outcome, str):
                     self._refuse_unmeasured(position, outcome)

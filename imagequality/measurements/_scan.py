@@ -21,6 +21,7 @@ from .._base import (
 )
 from ..images import as_references, as_stream, names_of
 from ._columns import STATUS_COLUMNS, Column, Plan
+from ._isolation import Isolation
 from ._table import as_table, joined
 from ._workers import ScanOptions, scan_collection, scan_stream
 
@@ -29,6 +30,7 @@ _ARGUMENTS: dict[str, list[Any]] = {
     "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     "cache": [None, str, os.PathLike],
     "progress": ["boolean"],
+    "isolate": ["boolean", Isolation],
 }
 
 
@@ -40,6 +42,7 @@ def measure(
     *,
     batch_size: int | str = "auto",
     cache: str | os.PathLike[str] | None = None,
+    isolate: bool | Isolation = False,
 ) -> pd.DataFrame:
     """Decode every image once and measure it.
 
@@ -69,6 +72,11 @@ def measure(
         unchanged images is not measured again, and every batch is added as soon as it is
         measured, so that a scan that was killed goes on where it was. See
         :class:`imagequality.measurements.Store`.
+    isolate : bool or Isolation, default=False
+        Whether to read and measure images in processes that may be lost: an image whose decoder
+        crashes, takes longer than 30 seconds, or needs more memory than an
+        :class:`imagequality.measurements.Isolation` allows, becomes an invalid row, and all others
+        are the same as without. ``n_jobs`` is the number of processes, always on this machine.
 
     Returns
     -------
@@ -86,6 +94,8 @@ def measure(
         If X is no collection of images, a column is unknown, the transformer of an
         :class:`Embedding` returns not one vector per image or vectors of different lengths, or
         ``cache`` is no store of measurements. A broken image raises nothing.
+    WorkerError
+        If a process that measures has ended without ``isolate``, or cannot be started with it.
 
     Notes
     -----
@@ -109,10 +119,16 @@ def measure(
     0   True                                                   6       4    1.585
     1  False  not an image in a format that can be read   <NA>    <NA>      NaN
     """
-    arguments = {"n_jobs": n_jobs, "progress": progress, "batch_size": batch_size, "cache": cache}
+    arguments = {
+        "n_jobs": n_jobs,
+        "progress": progress,
+        "batch_size": batch_size,
+        "cache": cache,
+        "isolate": isolate,
+    }
     validate_arguments(_ARGUMENTS, arguments, "imagequality.measure")
     plan = Plan(columns)
-    options = ScanOptions(n_jobs, batch_size, cache, progress)
+    options = ScanOptions(n_jobs, batch_size, cache, progress, isolate)
     stream = as_stream(X)
     if stream is None:
         references, index = as_references(X)
@@ -138,6 +154,8 @@ class Measurer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # 
         Images per task, see :func:`measure`.
     cache : str or path-like, default=None
         A store of measurements, see :func:`measure`.
+    isolate : bool or Isolation, default=False
+        Whether to measure in processes that may be lost, see :func:`measure`.
 
     Examples
     --------
@@ -164,12 +182,14 @@ class Measurer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # 
         progress: bool = True,
         batch_size: int | str = "auto",
         cache: str | os.PathLike[str] | None = None,
+        isolate: bool | Isolation = False,
     ) -> None:
         self.columns = columns
         self.n_jobs = n_jobs
         self.progress = progress
         self.batch_size = batch_size
         self.cache = cache
+        self.isolate = isolate
 
     def fit(self, X: Any, y: Any = None) -> Measurer:
         """Check the parameters; there is nothing to learn.
@@ -207,6 +227,7 @@ class Measurer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # 
             progress=self.progress,
             batch_size=self.batch_size,
             cache=self.cache,
+            isolate=self.isolate,
         )
 
     def get_feature_names_out(self, input_features: Any = None) -> Any:

@@ -5,8 +5,8 @@ The file
 ====================  =========================================================================
 table                 holds
 ====================  =========================================================================
-``images``            one row per image: ``key``, ``stamp``, ``column_set`` and one column per
-                      measurement
+``images``            one row per image: ``key``, ``stamp``, ``column_set``, ``checksum`` and one
+                      column per measurement
 ``columns``           of each measurement its name, its column in ``images`` (another where two
                       names differ in case only, which is one name to SQLite), the version
                       written last and the kind of its cells
@@ -33,6 +33,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..images._identity import Identity
+from ._store_checksums import checksums
 from ._store_file import (
     TIMEOUT,
     DamagedError,
@@ -47,6 +48,7 @@ from ._store_rows import (
     OWN_COLUMNS,
     check_columns,
     check_names,
+    check_rows,
     column_sets,
     decoded,
     encoded,
@@ -172,7 +174,9 @@ class Store:
                 name: stored[name].kind if stored[name].version == version else None
                 for name, version in self.columns.items()
             }
-            selected = listed([*OWN_COLUMNS, *(stored[name].sql_name for name in self.columns)])
+            # All that the checksums of these rows are made of.
+            held = sorted({name for number in usable for name in sets[number]})
+            selected = listed([*OWN_COLUMNS, *(stored[name].sql_name for name in held)])
             for start in range(0, len(identities), KEYS_PER_QUERY):
                 asked = [
                     None if item is None else (sql_key(item.key), item.stamp)
@@ -188,9 +192,11 @@ class Store:
                         hits.append(row)
                 if not hits:
                     continue
-                measured = list(zip(*hits, strict=True))[len(OWN_COLUMNS) :]
-                for name, values in zip(self.columns, measured, strict=True):
-                    cells[name].extend(decoded(values, kinds[name]))
+                check_rows(hits, held, sets)
+                by_column = list(zip(*hits, strict=True))[len(OWN_COLUMNS) :]
+                measured = dict(zip(held, by_column, strict=True))
+                for name in self.columns:
+                    cells[name].extend(decoded(measured[name], kinds[name]))
         return found, cells
 
     def write(
@@ -270,18 +276,62 @@ class Store:
         if not all(is_known):
             names = listed([*OWN_COLUMNS, *sql_names])
             places = ", ".join("?" * (len(OWN_COLUMNS) + len(sql_names)))
-            rows = zip(keys, stamps, [fresh_set] * len(keys), *values, strict=True)
+            cells = dict(zip(self.columns, values, strict=True))
+            sums = checksums(fresh_set, sets[fresh_set], keys, stamps, cells)
+            rows = zip(keys, stamps, [fresh_set] * len(keys), sums, *values, strict=True)
             connection.executemany(
                 f"INSERT OR REPLACE INTO images ({names}) VALUES ({places})",
                 compress(rows, [not known for known in is_known]),
             )
         if any(is_known):
-            assignments = ", ".join(f"{quoted(name)} = ?" for name in ["column_set", *sql_names])
-            numbers = [united.get(set_of_same_state.get(key, -1)) for key in keys]
-            connection.executemany(
-                f"UPDATE images SET {assignments} WHERE key = ?",
-                compress(zip(numbers, *values, keys, strict=True), is_known),
-            )
+            changed = ["column_set", "checksum", *sql_names]
+            assignments = ", ".join(f"{quoted(name)} = ?" for name in changed)
+            rows_of_cells = zip(*values, strict=True) if values else [()] * len(keys)
+            cells_of = dict(zip(keys, rows_of_cells, strict=True))
+            for before, number in united.items():
+                some = [key for key in keys if set_of_same_state.get(key) == before]
+                sums = self._checksums_of_united(some, before, number, sets, cells_of)
+                connection.executemany(
+                    f"UPDATE images SET {assignments} WHERE key = ?",
+                    [
+                        (number, checksum, *cells_of[key], key)
+                        for key, checksum in zip(some, sums, strict=True)
+                    ],
+                )
+
+    def _checksums_of_united(
+        self,
+        keys: list[str | bytes],
+        before: int,
+        number: int,
+        sets: dict[int, dict[str, str]],
+        cells_of: Mapping[str | bytes, tuple[Any, ...]],
+    ) -> list[int]:
+        """Return the checksums of stored rows when the cells of this store's columns are new.
+
+        Parameters
+        ----------
+        keys : list of n str or bytes
+        before, number : int
+            The column sets of all of these rows, and what it becomes.
+        sets : dict of int to versions
+        cells_of : mapping of key to tuple
+            The new cells.
+        """
+        stored = stored_columns(self._connection)
+        held = sorted(sets[before])
+        selected = listed([*OWN_COLUMNS, *(stored[name].sql_name for name in held)])
+        sums: dict[str | bytes, int] = {}
+        for start in range(0, len(keys), KEYS_PER_QUERY):
+            rows = rows_of(self._connection, keys[start : start + KEYS_PER_QUERY], selected)
+            check_rows(rows, held, sets)  # or damage would get a new checksum
+            found, stamps, _, _, *by_column = zip(*rows, strict=True)
+            cells = dict(zip(held, by_column, strict=True))
+            new = zip(*(cells_of[key] for key in found), strict=True)
+            cells.update(zip(self.columns, new, strict=True))
+            made = checksums(number, sets[number], found, stamps, cells)
+            sums.update(zip(found, made, strict=True))
+        return [sums[key] for key in keys]
 
 
 def read_store(path: str | os.PathLike[str], columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -454,30 +504,35 @@ def _frames(
         }
         for name in kinds
     }
-    selected = listed(["key", "column_set", *(stored[name].sql_name for name in kinds)])
+    held = list(stored)  # all that checksums are made of
+    selected = listed([*OWN_COLUMNS, *(stored[name].sql_name for name in held)])
     cursor = connection.execute(f"SELECT {selected} FROM images ORDER BY key")
     rows = cursor.fetchmany(_ROWS_AT_ONCE)
-    yield _as_frame(rows, kinds, current)
+    check_rows(rows, held, sets)
+    yield _as_frame(rows, held, kinds, current)
     while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-        yield _as_frame(rows, kinds, current)
+        check_rows(rows, held, sets)
+        yield _as_frame(rows, held, kinds, current)
 
 
 def _as_frame(
     rows: Sequence[tuple[Any, ...]],
+    held: Sequence[str],
     kinds: Mapping[str, str | None],
     current: Mapping[str, set[int]],
 ) -> pd.DataFrame:
-    by_column = list(zip(*rows, strict=True)) if rows else [()] * (2 + len(kinds))
-    keys, numbers, *measured = by_column
+    by_column = list(zip(*rows, strict=True)) if rows else [()] * (len(OWN_COLUMNS) + len(held))
+    keys, _, numbers, _, *measured = by_column
+    cells = dict(zip(held, measured, strict=True))
     index = pd.Index([key_of(key) for key in keys], name="path", dtype=object)
     present = set(numbers)
     data = {}
-    for (name, kind), stored_values in zip(kinds.items(), measured, strict=True):
-        values: Sequence[Any] = stored_values
+    for name, kind in kinds.items():
+        values: Sequence[Any] = cells[name]
         if not present <= current[name]:  # some rows were measured without it, or formerly
             values = [
                 value if number in current[name] else None
-                for value, number in zip(stored_values, numbers, strict=True)
+                for value, number in zip(values, numbers, strict=True)
             ]
         data[name] = _as_column(values, kind, index)
     return pd.DataFrame(data, index=index)

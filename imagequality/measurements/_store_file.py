@@ -11,20 +11,23 @@ from pathlib import Path
 
 TIMEOUT = 60.0  # seconds to wait for another writer, whose transactions take milliseconds
 _APPLICATION_ID = int.from_bytes(b"iqms", "big")  # in the header: tells our files from others
-_FORMAT_VERSION = 1
+_FORMAT_VERSION = 2
 _CACHE = 8 * 1024  # KiB of pages, so that memory does not grow with the store
 
 _SCHEMA = """
 CREATE TABLE images (
     key TEXT PRIMARY KEY NOT NULL,
     stamp TEXT NOT NULL,
-    column_set INTEGER NOT NULL REFERENCES column_sets (id)
+    column_set INTEGER NOT NULL REFERENCES column_sets (id),
+    checksum INTEGER NOT NULL
 );
 CREATE TABLE columns (
     name TEXT PRIMARY KEY NOT NULL, sql_name TEXT NOT NULL, version TEXT NOT NULL, kind TEXT
 );
 CREATE TABLE column_sets (id INTEGER PRIMARY KEY, versions TEXT NOT NULL UNIQUE);
 """
+
+_TABLES = ("images", "columns", "column_sets")
 
 _DAMAGED = (
     "is a damaged measurement store: delete it (and the files of its name that end in -wal and "
@@ -61,6 +64,7 @@ def open_store(path: str, timeout: float) -> tuple[bool, sqlite3.Connection]:
                 make_tables(connection)
             if writable:
                 prepare_for_writing(connection)
+            _refuse_foreign_schema(connection, path)
             connection.execute("SELECT count(*) FROM column_sets").fetchone()  # shows damage
         except BaseException:
             connection.close()
@@ -78,6 +82,7 @@ def open_to_read(path: str) -> Iterator[sqlite3.Connection]:
         contextlib.closing(_connect(path, TIMEOUT)) as connection,
         transaction(connection, "DEFERRED"),
     ):
+        _refuse_foreign_schema(connection, path)
         yield connection
 
 
@@ -105,7 +110,12 @@ def _refuse_foreign(path: str) -> bool:
     application_id, format_version = _numbers_in_header(path)
     if application_id != _APPLICATION_ID:
         raise StoreError(f"{path!r} {_FOREIGN}")
-    if format_version != _FORMAT_VERSION:
+    if format_version < _FORMAT_VERSION:
+        raise StoreError(
+            f"{path!r} is a measurement store in format {format_version}, of an earlier version of "
+            "imagequality: delete it, or give another path; the images will be measured again"
+        )
+    if format_version > _FORMAT_VERSION:
         raise StoreError(
             f"{path!r} is a measurement store in format {format_version}, this version of "
             f"imagequality knows format {_FORMAT_VERSION}: install a newer imagequality, or give "
@@ -126,9 +136,23 @@ def _numbers_in_header(path: str) -> tuple[int, int]:
             (format_version,) = connection.execute("PRAGMA user_version").fetchone()
     except sqlite3.OperationalError as error:
         raise StoreError(f"{path!r} {_explained(error)}") from error
-    except sqlite3.DatabaseError as error:
+    # Python cannot decode every message of SQLite's that quotes a damaged file.
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise StoreError(f"{path!r} {_FOREIGN} ({error})") from error
     return application_id, format_version
+
+
+def _refuse_foreign_schema(connection: sqlite3.Connection, path: str) -> None:
+    """Refuse views, triggers and virtual tables before any row is read.
+
+    A store may come from others, and a view in the place of a table can run for ever: SQLite is
+    not to be interrupted meanwhile, not even by Ctrl-C.
+    """
+    for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_master"):
+        own_table = kind == "table" and name in _TABLES and sql.startswith("CREATE TABLE ")
+        own_index = kind == "index" and sql is None  # of a primary key or a unique column
+        if not (own_table or own_index):
+            raise StoreError(f"{path!r} {_FOREIGN} (it has the {kind} {name!r})")
 
 
 def _may_write(path: str) -> bool:
@@ -207,7 +231,7 @@ def faults(path: str) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         raise StoreError(f"{path!r} {_explained(error)}") from error
     # Damage can also show in what was read: a row or table of which parts are missing.
-    except DamagedError as error:
+    except (DamagedError, UnicodeDecodeError) as error:
         raise StoreError(f"{path!r} {_DAMAGED} ({error})") from error
 
 

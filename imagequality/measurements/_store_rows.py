@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +13,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ._store_checksums import checksums
 from ._store_file import DamagedError
 
-OWN_COLUMNS = ("key", "stamp", "column_set")  # of the table of images, beside the measurements
+# Of the table of images, beside the measurements.
+OWN_COLUMNS = ("key", "stamp", "column_set", "checksum")
 KEYS_PER_QUERY = 500  # below the 999 parameters that an old SQLite allows
 
 _KINDS: dict[type, str] = {
@@ -24,6 +27,14 @@ _KINDS: dict[type, str] = {
     str: "text",
     np.ndarray: "vector",
 }
+
+_CELL_TYPES: dict[str | None, set[type]] = {
+    "real": {float, int},
+    "integer": {int},
+    "text": {str},
+    "vector": {bytes},
+}
+_ANY_CELL: set[type] = {float, int, str, bytes}
 
 Versions = dict[str, str]
 
@@ -39,7 +50,11 @@ class StoredColumn:
 
 def stored_columns(connection: sqlite3.Connection) -> dict[str, StoredColumn]:
     rows = connection.execute("SELECT name, sql_name, version, kind FROM columns ORDER BY rowid")
-    return {name: StoredColumn(*entry) for name, *entry in rows}
+    stored = {name: StoredColumn(*entry) for name, *entry in rows}
+    for name, column in stored.items():
+        if column.kind not in (None, *_KINDS.values()):
+            raise DamagedError(f"columns: {name!r} is of kind {column.kind!r}")
+    return stored
 
 
 def column_sets(connection: sqlite3.Connection) -> dict[int, Versions]:
@@ -47,7 +62,7 @@ def column_sets(connection: sqlite3.Connection) -> dict[int, Versions]:
     try:
         rows = connection.execute("SELECT id, versions FROM column_sets").fetchall()
         return {number: dict(json.loads(versions)) for number, versions in rows}
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise DamagedError(f"column_sets: {error}") from error
 
 
@@ -145,7 +160,10 @@ def sql_key(key: str) -> str | bytes:
 
 
 def key_of(sql_key: str | bytes) -> str:
-    return sql_key if isinstance(sql_key, str) else sql_key.decode("utf-8", "surrogatepass")
+    try:
+        return sql_key if isinstance(sql_key, str) else sql_key.decode("utf-8", "surrogatepass")
+    except ValueError as error:
+        raise DamagedError(f"a key: {error}") from error
 
 
 def printable(key: str) -> str:
@@ -161,6 +179,32 @@ def rows_of(
     ).fetchall()
 
 
+def check_rows(
+    rows: Sequence[tuple[Any, ...]], names: Sequence[str], sets: Mapping[int, Versions]
+) -> None:
+    """Refuse rows that are not as they were written.
+
+    Parameters
+    ----------
+    rows : sequence of tuple
+        ``OWN_COLUMNS`` and then the measurements.
+    names : sequence of str
+        Which measurements: all that a row's column set has, and perhaps others.
+    sets : mapping of int to versions
+    """
+    rows_of_set: dict[Any, list[tuple[Any, ...]]] = defaultdict(list)
+    for row in rows:
+        rows_of_set[row[2]].append(row)
+    for number, some in rows_of_set.items():
+        if number not in sets:
+            raise DamagedError(f"images: there is no column set {number!r}")
+        keys, stamps, _, written, *measured = zip(*some, strict=True)
+        cells = dict(zip(names, measured, strict=True))
+        columns = {name: cells[name] for name in sets[number]}
+        if checksums(number, sets[number], keys, stamps, columns) != list(written):
+            raise DamagedError("images: a row is not as it was written")
+
+
 def sets_of_same_state(
     connection: sqlite3.Connection, keys: Sequence[str | bytes], stamps: Sequence[str]
 ) -> dict[str | bytes, int]:
@@ -169,7 +213,7 @@ def sets_of_same_state(
     numbers = {}
     for start in range(0, len(keys), KEYS_PER_QUERY):
         some = keys[start : start + KEYS_PER_QUERY]
-        for key, stamp, number in rows_of(connection, some, listed(OWN_COLUMNS)):
+        for key, stamp, number, _ in rows_of(connection, some, listed(OWN_COLUMNS)):
             if stamp == stamp_of[key]:
                 numbers[key] = number
     return numbers
@@ -213,6 +257,9 @@ def _vector_bytes(name: str, vector: NDArray[Any]) -> bytes:
 
 def decoded(values: Sequence[Any], kind: str | None) -> Sequence[Any]:
     """Return the cells as they were written; of kind None each by its own type."""
+    strange = set(map(type, values)) - _CELL_TYPES.get(kind, _ANY_CELL) - {type(None)}
+    if strange:
+        raise DamagedError(f"a cell of kind {kind} is {strange.pop().__name__}")
     try:
         if kind == "vector":
             return [None if value is None else _vector(value) for value in values]

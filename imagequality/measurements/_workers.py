@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import math
+import multiprocessing
 import os
 import threading
+import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -22,12 +24,16 @@ from ..images._identity import Identity, identity
 from ..images._remote import is_url
 from ._batch import measure_batch
 from ._columns import Plan
+from ._isolation import Isolation, resolve_isolation
+from ._isolation_pool import IsolatedWorkers, WorkerError
 from ._store import Store
 from ._table import Cells, cells_of_values, stored_values, take
 
 _SECONDS_BEFORE_BAR = 1.0
 _MEASURE = 5  # frames from the warnings here to the caller of measure()
 _REQUESTS = 32  # for the state of remote images, at a time
+
+_SECONDS_BETWEEN_LOOKS = 1.0  # of a worker process at the one that scans
 
 _LOOKED_AT = 8  # references, to choose the workers by
 # What an image takes, roughly, decoded and measured: so much, and so much for each byte.
@@ -51,6 +57,7 @@ class ScanOptions:
     batch_size: int | str = "auto"
     cache: str | os.PathLike[str] | None = None
     progress: bool = True
+    isolate: bool | Isolation = False
 
 
 class _Task(NamedTuple):
@@ -58,6 +65,17 @@ class _Task(NamedTuple):
 
     positions: NDArray[np.intp]
     references: Sequence[Any]
+
+
+class _KnownBy(NamedTuple):
+    """What an image was known by before it was read, and its file, if it is one."""
+
+    identity: Identity | None
+    file: Any
+
+    def is_unchanged(self) -> bool:
+        """Whether what was read is what the identity stands for, as far as a look can tell."""
+        return self.file is None or _identity(self.file) == self.identity
 
 
 class _LazyPart(Sequence[Any]):
@@ -201,7 +219,7 @@ class _Scan:
         self._prefer = prefer
         self._parts: list[Part] = []
         self._rows_done = 0
-        self._identities: dict[int, list[Identity | None]] = {}  # of the tasks in flight
+        self._known_by: dict[int, list[_KnownBy]] = {}  # of the tasks in flight
         self._lock = threading.Lock()  # joblib takes new tasks from a thread of its own
 
     def run(self, chunks: Iterable[Sequence[Any]], size: int, total: int | None) -> list[Part]:
@@ -215,7 +233,9 @@ class _Scan:
         )
         cache = self._options.cache
         opened = nullcontext() if cache is None else Store(cache, self._plan.versions())
-        with bar, opened as store:
+        isolation = resolve_isolation(self._options.isolate)
+        started = nullcontext() if isolation is None else IsolatedWorkers(self._plan, isolation)
+        with bar, opened as store, started as isolated:
             if store is not None and not store.writable:
                 warnings.warn(
                     f"{store.path!r} can only be read: what is measured now is not stored",
@@ -224,27 +244,52 @@ class _Scan:
             tasks = _tasks(chunks) if store is None else self._unstored(chunks, size, store)
             # As one argument: Dask would keep an array by itself on one worker, and lose it with
             # that worker.
-            jobs = (delayed(_measured)(task, self._plan) for task in tasks)
-            for positions, cells in self._parallel()(jobs):
-                if store is not None:
-                    self._remember(store, positions, cells)
-                self._add(positions, cells)
-                bar.update(self._rows_done - bar.n)
+            if isolated is None:
+                parallel = self._parallel(n_jobs=self._options.n_jobs, prefer=self._prefer)
+                scan = os.getpid()
+                jobs = (delayed(_measured)(task, self._plan, scan) for task in tasks)
+            else:  # a thread waits for each process
+                parallel = self._parallel(n_jobs=self._number_of_workers(), backend="threading")
+                jobs = (delayed(_measured_elsewhere)(task, isolated) for task in tasks)
+            with _stopped_at_once(parallel(jobs)) as results:
+                for positions, cells in self._with_clear_errors(results):
+                    if store is not None:
+                        self._remember(store, positions, cells)
+                    self._add(positions, cells)
+                    bar.update(self._rows_done - bar.n)
             bar.update(self._rows_done - bar.n)
         return self._parts
+
+    def _with_clear_errors(self, results: Iterable[Part]) -> Iterator[Part]:
+        try:
+            yield from results
+        except BrokenExecutor as error:
+            cache = self._options.cache
+            kept = (
+                "give a cache to keep finished rows"
+                if cache is None
+                else f"what was finished is in {os.fspath(cache)!r} and is not measured again"
+            )
+            raise WorkerError(
+                "a worker process has ended abruptly, as happens when a decoder crashes or memory "
+                f"runs out; {kept}; with isolate=True the scan goes on without the image at fault"
+            ) from error
 
     def _add(self, positions: NDArray[np.intp], cells: Cells) -> None:
         with self._lock:
             self._parts.append((positions, cells))
             self._rows_done += len(positions)
 
-    def _parallel(self) -> Parallel:
+    def _number_of_workers(self) -> int:
+        """Return the number asked for, here or in a ``parallel_config`` context."""
+        return int(Parallel(n_jobs=self._options.n_jobs).n_jobs)
+
+    def _parallel(self, **options: Any) -> Parallel:
         """Return workers that hand over each result when it is there, if their backend can."""
-        # A task is a batch already: joblib's own batches would hold more of them in memory.
-        options = {"n_jobs": self._options.n_jobs, "prefer": self._prefer, "batch_size": 1}
         for order in ("generator_unordered", "generator", "list"):
             try:
-                return Parallel(return_as=order, **options)
+                # A task is a batch already: joblib's own would hold more of them in memory.
+                return Parallel(return_as=order, batch_size=1, **options)
             except ValueError:  # not known to this backend
                 continue
         raise AssertionError("joblib's backends all return lists")
@@ -277,18 +322,24 @@ class _Scan:
 
     def _task(self, waiting: list[tuple[int, Any, Identity | None]]) -> _Task:
         positions = np.array([position for position, _, _ in waiting], dtype=np.intp)
-        self._identities[int(positions[0])] = [known for _, _, known in waiting]
+        self._known_by[int(positions[0])] = [
+            _KnownBy(known, reference if _is_file(reference) else None)
+            for _, reference, known in waiting
+        ]
         return _Task(positions, [reference for _, reference, _ in waiting])
 
     def _remember(self, store: Store, positions: NDArray[np.intp], cells: Cells) -> None:
-        identities = self._identities.pop(int(positions[0]))
-        rows = np.flatnonzero(cells["valid"])
-        if not (rows.size and store.writable):
+        known_by = self._known_by.pop(int(positions[0]))
+        if not store.writable:
+            return
+        is_lasting = np.array([known.is_unchanged() for known in known_by])
+        rows = np.flatnonzero(cells["valid"] & is_lasting)
+        if not rows.size:
             return
         values = take({name: cells[name] for name in self._plan.columns}, rows)
         with self._lock:
             store.write(
-                [identities[row] for row in rows],
+                [known_by[row].identity for row in rows],
                 {name: stored_values(name, column) for name, column in values.items()},
             )
 
@@ -327,5 +378,51 @@ def _identity(reference: Any) -> Identity | None:
         return None
 
 
-def _measured(task: _Task, plan: Plan) -> Part:
+def _is_file(reference: Any) -> bool:
+    """Whether this is a file on disk, at which another look costs next to nothing."""
+    if not isinstance(reference, (str, os.PathLike)) or hasattr(reference, "cache_key"):
+        return False
+    return not is_url(reference)
+
+
+@contextmanager
+def _stopped_at_once(results: Iterable[Part]) -> Iterator[Iterable[Part]]:
+    """Give results; when the taking of them fails, end the tasks before anything is closed."""
+    try:
+        yield results
+    except BaseException:
+        if isinstance(results, Generator):  # a list is what some backends give
+            with warnings.catch_warnings():  # joblib wonders about what nobody takes
+                warnings.simplefilter("ignore")
+                results.close()
+        raise
+
+
+@functools.lru_cache(maxsize=1)  # once in each process
+def _end_with(scan: int) -> None:
+    """Have a worker process end when the one that scans was killed.
+
+    joblib's would wait for work for five minutes, and hold their memory.
+
+    Parameters
+    ----------
+    scan : int
+        The process that scans. It is sent, for it may be gone when the worker gets its first task.
+    """
+    if os.name == "posix" and multiprocessing.current_process().name.startswith("Loky"):
+        threading.Thread(target=_wait_for_the_end_of, args=(scan,), daemon=True).start()
+
+
+def _wait_for_the_end_of(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    os._exit(1)
+
+
+def _measured(task: _Task, plan: Plan, scan: int) -> Part:
+    _end_with(scan)
     return task.positions, measure_batch(task.references, plan)
+
+
+def _measured_elsewhere(task: _Task, isolated: IsolatedWorkers) -> Part:
+    return task.positions, isolated.measure(task.references)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from ..images import list_images
-from ..report import guarded_cell
+from ..measurements import Isolation
+from ..report._overwriting import refuse_to_overwrite_images
+from ..report._tables import write_guarded
 from ._profiles import ProfileLike, resolve_profile
 from ._validate import validate_many
 
@@ -26,6 +26,7 @@ def validate_folder(
     audit: str | os.PathLike[str] | None = None,
     n_jobs: int | None = None,
     progress: bool = True,
+    isolate: bool | Isolation = False,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Judge the images of a folder and its sub-folders. No image is moved or changed.
 
@@ -39,13 +40,15 @@ def validate_folder(
         A CSV file to write, UTF-8: one row for each image, with ``path``, ``ok``, ``score``,
         ``issues`` (joined by ";"), ``reason``, ``is_invalid_issue``, and ``<issue>_score`` and
         ``is_<issue>_issue`` for each issue, so that :func:`class_report` takes it, read by
-        pandas. An existing file is overwritten. Characters of file names that are no Unicode are
-        written as backslash escapes; an apostrophe is put before text that a spreadsheet would
-        run as a formula.
+        pandas. An existing file is overwritten, unless it is an image. Characters of file names
+        that are no Unicode are written as backslash escapes; an apostrophe is put before text
+        that a spreadsheet would run as a formula.
     n_jobs : int, default=None
         Number of workers, see :func:`measure`.
     progress : bool, default=True
         Whether to show a progress bar when it takes longer than a second.
+    isolate : bool or Isolation, default=False
+        Whether to read images in processes that may be lost, see :func:`measure`.
 
     Returns
     -------
@@ -58,6 +61,8 @@ def validate_folder(
         If the folder does not exist or is none, or that of ``audit`` does not exist.
     IsADirectoryError
         If ``audit`` is a folder.
+    FileExistsError
+        If ``audit`` is an image, or a zip or tar archive; it is left as it is.
     TypeError, ValueError
         As for :func:`validate`.
 
@@ -75,7 +80,9 @@ def validate_folder(
     chosen = resolve_profile(profile, thresholds, min_side)
     if audit is not None:
         _check_can_be_written(Path(audit))
-    table = validate_many(list_images(folder), chosen, n_jobs=n_jobs, progress=progress)
+    table = validate_many(
+        list_images(folder), chosen, n_jobs=n_jobs, progress=progress, isolate=isolate
+    )
     if audit is not None:
         _write_audit(table, audit)
     return table[table["ok"]], table[~table["ok"]]
@@ -86,19 +93,11 @@ def _check_can_be_written(audit: Path) -> None:
         raise IsADirectoryError(f"audit must be a file, got the folder {str(audit)!r}")
     if not audit.absolute().parent.is_dir():
         raise FileNotFoundError(f"audit: no such folder: {str(audit.parent)!r}")
+    refuse_to_overwrite_images(audit)
 
 
 def _write_audit(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     written = table.copy()
-    written["issues"] = _texts([";".join(issues) for issues in table["issues"]])
-    written["reason"] = _texts([guarded_cell(reason) for reason in table["reason"]])
-    written.index = pd.Index(
-        _texts([guarded_cell(str(name)) for name in table.index]), name="path", dtype=object
-    )
-    # Quoted, or a carriage return in a file name would end the row.
-    written.to_csv(path, encoding="utf-8", errors="backslashreplace", quoting=csv.QUOTE_NONNUMERIC)
-
-
-def _texts(values: list[str]) -> NDArray[np.object_]:
-    """Keep text as it is: pandas' own strings refuse file names that are no Unicode."""
-    return np.array(values, dtype=object)
+    issues = [";".join(issues) for issues in table["issues"]]
+    written["issues"] = np.array(issues, dtype=object)
+    write_guarded(written.rename_axis(index="path"), path)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..detectors._base import find_table, plain_columns, rescaled
-from ..measurements import measure
+from ..measurements import Isolation, measure
 from ._profiles import Profile, ProfileLike, resolve_profile
 from ._reasons import reason_for
 
@@ -101,7 +101,7 @@ def validate(
     """
     _check_is_one_image(image)
     chosen = resolve_profile(profile, thresholds, min_side)
-    verdicts, scores = _judge([image], chosen, n_jobs=1, progress=False)
+    verdicts, scores = _judge([image], chosen, n_jobs=1, progress=False, isolate=False)
     row = verdicts.iloc[0]
     return ValidationResult(
         ok=bool(row["ok"]),
@@ -120,6 +120,7 @@ def validate_many(
     min_side: int | None = None,
     n_jobs: int | None = None,
     progress: bool = True,
+    isolate: bool | Isolation = False,
 ) -> pd.DataFrame:
     """Judge many images against fixed limits, each by itself.
 
@@ -133,6 +134,8 @@ def validate_many(
         Number of workers, see :func:`measure`.
     progress : bool, default=True
         Whether to show a progress bar when it takes longer than a second.
+    isolate : bool or Isolation, default=False
+        Whether to read images in processes that may be lost, see :func:`measure`.
 
     Returns
     -------
@@ -158,7 +161,7 @@ def validate_many(
     1  False    0.0  [invalid]
     """
     chosen = resolve_profile(profile, thresholds, min_side)
-    verdicts, scores = _judge(X, chosen, n_jobs=n_jobs, progress=progress)
+    verdicts, scores = _judge(X, chosen, n_jobs=n_jobs, progress=progress, isolate=isolate)
     is_invalid = np.array([issues == [INVALID] for issues in verdicts["issues"]], dtype=bool)
     columns: dict[str, Any] = {f"is_{INVALID}_issue": is_invalid}
     for issue, own in scores.items():
@@ -211,7 +214,7 @@ def _check_is_one_image(image: Any) -> None:
 
 
 def _judge(
-    X: Any, profile: Profile, *, n_jobs: int | None, progress: bool
+    X: Any, profile: Profile, *, n_jobs: int | None, progress: bool, isolate: bool | Isolation
 ) -> tuple[pd.DataFrame, dict[str, NDArray[np.float64]]]:
     """Return the verdicts, and the scores by issue."""
     detectors = profile.detectors()
@@ -220,7 +223,7 @@ def _judge(
     )
     table = find_table(X, [*columns, "reason"])
     if table is None:
-        table = measure(X, columns, n_jobs=n_jobs, progress=progress)
+        table = measure(X, columns, n_jobs=n_jobs, progress=progress, isolate=isolate)
     plain = plain_columns(table, columns)  # once for all detectors: half the time of one image
 
     # What says neither yes nor no has not been read either.

@@ -545,6 +545,7 @@ def test_clone_parameters_and_pickle():
         "progress": False,
         "batch_size": "auto",
         "cache": None,
+        "isolate": False,
     }
     for copy in (clone(measurer), pickle.loads(pickle.dumps(measurer))):
         assert copy.get_params() == measurer.get_params()

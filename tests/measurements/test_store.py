@@ -468,9 +468,13 @@ def make_foreign_database(path):
 
 
 def make_newer(path):
+    make_of_format(path, 99)
+
+
+def make_of_format(path, version):
     fill(path)
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute(f"PRAGMA user_version = {version}")
 
 
 OTHERS = {
@@ -478,6 +482,7 @@ OTHERS = {
     "few bytes": lambda path: Path(path).write_bytes(b"SQLite"),
     "other database": make_foreign_database,
     "newer": make_newer,
+    "older": lambda path: make_of_format(path, 1),
     "a header only": lambda path: (fill(path), os.truncate(path, 100)),
 }
 
