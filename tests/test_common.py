@@ -4,6 +4,7 @@ that say so can fail."""
 from __future__ import annotations
 
 import inspect
+import re
 
 import numpy as np
 import pytest
@@ -91,6 +92,16 @@ def test_selector_keeps_the_contract(selector):
     check_threshold_selector(selector)
 
 
+@pytest.mark.parametrize("cls", all_detectors() + all_selectors())
+def test_defaults_are_those_documented(cls):
+    parameters = inspect.getdoc(cls).partition("Parameters\n")[2].partition("Attributes\n")[0]
+    documented = dict(re.findall(r"^(\w+) : .*, default=(.+)$", parameters, re.MULTILINE))
+    instance = cls()
+    assert documented.keys() == instance.get_params(deep=False).keys()
+    for name, value in documented.items():
+        assert getattr(instance, name) == eval(value), name
+
+
 @pytest.mark.parametrize("check", IMAGE_FREE)
 @pytest.mark.parametrize("estimator", DETECTORS + SELECTORS + OTHERS, ids=repr)
 def test_scikit_learn_check(estimator, check):
@@ -121,6 +132,15 @@ def test_tags(estimator):
     assert is_classifier(estimator)
     assert not tags.input_tags.two_d_array
     assert tags.input_tags.string
+    assert not tags.target_tags.required
+
+
+@pytest.mark.parametrize("selector", SELECTORS, ids=repr)
+def test_tags_of_a_selector(selector):
+    tags = get_tags(selector)
+    assert tags.input_tags.one_d_array
+    assert not tags.input_tags.two_d_array
+    assert tags.input_tags.allow_nan
     assert not tags.target_tags.required
 
 

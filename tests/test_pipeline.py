@@ -480,7 +480,7 @@ def test_what_is_kept_has_no_issue_but_copies_and_is_one_of_each_group(copied):
         max_size=12,
     )
 )
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_the_plan_names_the_first_flaw_that_is_found(rows):
     names = ["valid", "value_perc_99", "aspect_ratio", "edge_frequency"]
     table = pd.DataFrame(rows, columns=names)

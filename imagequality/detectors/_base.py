@@ -338,7 +338,9 @@ class IssueDetector(ClassifierMixin, TransformerMixin, BaseEstimator):
         return selector
 
     def _scores(self, table: pd.DataFrame) -> Scores:
-        scores = np.asarray(self._score(self._plain(table)), dtype=np.float64)
+        # A table may hold infinite and impossible numbers: a score of them is NaN or out of range.
+        with np.errstate(all="ignore"):
+            scores = np.asarray(self._score(self._plain(table)), dtype=np.float64)
         if scores.shape != (len(table),):
             raise ValueError(
                 f"{type(self).__name__}._score must return one score per row: expected shape "
@@ -433,7 +435,7 @@ def plain_columns(table: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFram
 def _plain_numbers(column: pd.Series) -> NDArray[Any]:
     try:
         return column.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(
             f"the measurement table's column {column.name!r} must hold numbers: {error}"
         ) from error

@@ -296,7 +296,8 @@ class ExposureDetector(IssueDetector):
         table = self._table(X)
         plain = self._plain(table)
         flagged = self._flags(self._scores(table)) == 1
-        is_over = _overexposure(plain) > _underexposure(plain)
+        with np.errstate(all="ignore"):  # of impossible numbers, which are not flagged
+            is_over = _overexposure(plain) > _underexposure(plain)
         sides = np.where(is_over, "over", "under").astype(object)
         sides[~flagged] = None
         return sides

@@ -90,7 +90,7 @@ class OddSizeDetector(IssueDetector):
 
     def _learn(self, table: pd.DataFrame) -> None:
         sizes = table["size"].to_numpy()
-        sizes = sizes[~np.isnan(sizes)]
+        sizes = sizes[np.isfinite(sizes)]
         lower, median, upper = (
             np.percentile(sizes, [25, 50, 75]) if sizes.size else np.full(3, np.nan)
         )

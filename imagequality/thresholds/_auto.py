@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
+from sklearn.base import clone
 
 from .._base import Interval
 from ._base import Scores, ThresholdSelector, flag_nothing
@@ -36,6 +37,10 @@ CLEAN_AMONG_EXCESS = 0.15
 LEAST_EXCESS = 0.02
 # How much of a gap must lie below the cap: a group that reaches up to it is good images, too.
 LEAST_GAP_BELOW_CAP = 1 / 12
+# Scores beyond the first are counted in units of 2 to the power of the second: differences and
+# sums of some scores near the largest float would overflow.
+HUGE = 2.0**900
+HUGE_UNIT_EXPONENT = 200
 
 
 class AutoThreshold(ThresholdSelector):
@@ -163,6 +168,8 @@ class AutoThreshold(ThresholdSelector):
         return super()._threshold(scores)
 
     def _select(self, scores: Scores) -> float:
+        if np.abs(scores).max() > HUGE:
+            return self._select_huge(scores)
         ordered = np.sort(scores)
         mode = self._find_low_mode(ordered)
         self.separated_ = mode is not None
@@ -170,6 +177,19 @@ class AutoThreshold(ThresholdSelector):
         threshold = self._within_rate(ordered, threshold)
         self.expected_false_flags_ = _expected_false_flags(ordered, threshold)
         return threshold
+
+    def _select_huge(self, scores: Scores) -> float:
+        """Choose in a unit in which nothing overflows."""
+
+        def in_unit(limit: float | None) -> float | None:
+            return None if limit is None else float(np.ldexp(limit, -HUGE_UNIT_EXPONENT))
+
+        inner = clone(self).set_params(floor=in_unit(self.floor), cap=in_unit(self.cap))
+        inner.fit(np.ldexp(scores, -HUGE_UNIT_EXPONENT))
+        self.separated_, self.reason_ = inner.separated_, inner.reason_
+        self.candidates_ = np.ldexp(inner.candidates_, HUGE_UNIT_EXPONENT)
+        self.expected_false_flags_ = inner.expected_false_flags_
+        return float(np.ldexp(inner.threshold_, HUGE_UNIT_EXPONENT))
 
     def _find_low_mode(self, ordered: Scores) -> LowMode | None:
         if len(ordered) < FEWEST_SCORES:
@@ -218,14 +238,12 @@ class AutoThreshold(ThresholdSelector):
         return threshold
 
     def _fixed_limit(self, ordered: Scores, mode: LowMode | None) -> float | None:
-        """Return the floor, as far as it is an outlier in this collection; None: nothing is."""
+        """Return the floor, as far as it is an outlier in this collection; None: no floor."""
         if self.floor is None or len(ordered) < FEWEST_SCORES:
             return self.floor
         bulk = ordered if mode is None else ordered[ordered > mode.threshold]
         median, scale = lower_scale(bulk)
         scale = max(scale, least_scale(median))
-        if min(self.floor, median - FIXED_LIMIT_DISTANCE * scale) >= median:
-            return None
         if np.searchsorted(bulk, self.floor) <= CUTS_INTO_BULK * len(bulk):
             return self.floor
         limit = min(self.floor, median - FIXED_LIMIT_DISTANCE * scale)
@@ -241,7 +259,7 @@ class AutoThreshold(ThresholdSelector):
         centre, scale = bulk_scale(ordered)
         if centre - FIXED_LIMIT_DISTANCE * max(scale, least_scale(centre)) < self.floor:
             return None  # the bulk itself lies low (enlarged images, say): not what was calibrated
-        limits = np.linspace(self.floor, self.cap, 41)
+        limits = 2 * np.linspace(self.floor / 2, self.cap / 2, 41)  # their range may overflow
         seen = np.searchsorted(ordered, limits) / n
         # Tails fall off exponentially, so the clean share is interpolated on a log scale; and
         # two standard errors are allowed for chance.

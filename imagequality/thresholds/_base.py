@@ -90,7 +90,7 @@ class ThresholdSelector(BaseEstimator):
     ``scale_equivariant``
         threshold(a·scores) = a·threshold(scores) for a > 0.
     ``shift_equivariant``
-        threshold(scores + b) = threshold(scores) + b.
+        threshold(scores + b) = threshold(scores) + b, wherever a score is flagged.
     ``replication_invariant``
         Every score given twice: the same threshold.
     ``ignores_scores``

@@ -18,7 +18,7 @@ class MaxEntropyThreshold(HistogramThreshold):
     Parameters
     ----------
     bins : int, default=256
-        The number of equal bins over [min, max] of the scores.
+        The number of equal bins over [min, max] of the scores, 2 to 1,048,576.
 
     Attributes
     ----------

@@ -9,6 +9,7 @@ import numpy as np
 from skimage.filters import threshold_isodata
 
 from ._base import Scores, ThresholdSelector
+from ._histogram import histogram_of
 
 
 class FunctionThreshold(ThresholdSelector):
@@ -72,8 +73,9 @@ class FunctionThreshold(ThresholdSelector):
         self.inclusive = inclusive
 
     def _select(self, scores: Scores) -> float:
-        function = threshold_isodata if self.function is None else self.function
-        name = getattr(function, "__name__", type(function).__name__)
+        function = _isodata if self.function is None else self.function
+        named = threshold_isodata if self.function is None else self.function
+        name = getattr(named, "__name__", type(named).__name__)
         returned = np.asarray(function(np.sort(scores)))
         if returned.ndim or returned.dtype.kind not in "iuf" or not np.isfinite(returned):
             raise ValueError(
@@ -84,3 +86,13 @@ class FunctionThreshold(ThresholdSelector):
         if self.inclusive and threshold < np.finfo(np.float64).max:
             threshold = np.nextafter(threshold, np.inf)
         return float(threshold)
+
+
+def _isodata(scores: Scores) -> float:
+    """Return scikit-image's isodata threshold, the centre of a bin, for any range of scores."""
+    counts, edges = histogram_of(scores, bins=256)
+    # Bin numbers in place of centres: the choice is the same, and nothing overflows.
+    chosen = int(threshold_isodata(hist=(counts, np.arange(counts.size, dtype=np.float64))))
+    centre = edges[chosen] / 2 + edges[chosen + 1] / 2
+    # Of a bin as narrow as two adjacent floats it may round to the highest score.
+    return float(min(centre, np.nextafter(scores[-1], -np.inf)))

@@ -35,7 +35,7 @@ class GeneralizedHistogramThreshold(HistogramThreshold):
     omega : float, default=2**-3.25
         ω in [0, 1]: the share of the scores that the low class is believed to hold.
     bins : int, default=256
-        The number of equal bins over [min, max] of the scores.
+        The number of equal bins over [min, max] of the scores, 2 to 1,048,576.
 
     Attributes
     ----------

@@ -17,6 +17,8 @@ Floats = NDArray[np.float64]
 # Two splits whose criteria differ by less than this share of the largest one are tied: the
 # difference is rounding, and must not decide.
 TIE = 1e-12
+# More bins than this would only cost memory: they must fit, whoever chooses their number.
+MOST_BINS = 1 << 20
 
 
 class Histogram(NamedTuple):
@@ -177,7 +179,7 @@ class HistogramThreshold(ThresholdSelector):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "bins": [Interval(Integral, 2, None, closed="left")]
+        "bins": [Interval(Integral, 2, MOST_BINS, closed="both")]
     }
 
     scale_equivariant: ClassVar[bool] = True

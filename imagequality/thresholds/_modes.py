@@ -316,7 +316,7 @@ def find_gap(ordered: Scores, *, significance: float) -> LowMode | None:
     with np.errstate(over="ignore"):
         log_p = -n_compared * np.log1p(rank * width / mean_following / n_compared)
     is_gap = (
-        (log_p <= np.log(significance / n_tested))
+        (log_p <= np.log(significance) - np.log(n_tested))
         & (width >= GAP_WIDTH * scale)
         & (median - ordered[:n_tested] >= GAP_DISTANCE * scale)
         & (rank >= 2)

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import uniform_filter1d
 
 from .._base import Interval
-from ._histogram import Floats, HistogramThreshold, between_class_variance
+from ._histogram import MOST_BINS, Floats, HistogramThreshold, between_class_variance
 
 
 class ModifiedValleyEmphasisThreshold(HistogramThreshold):
@@ -23,10 +23,10 @@ class ModifiedValleyEmphasisThreshold(HistogramThreshold):
     Parameters
     ----------
     bins : int, default=256
-        The number of equal bins over [min, max] of the scores.
+        The number of equal bins over [min, max] of the scores, 2 to 1,048,576.
     smoothing : int, default=5
-        The bins on either side that the moving average takes in; 0 leaves the
-        histogram as it is. Beyond its ends the histogram is mirrored.
+        The bins on either side that the moving average takes in, 0 to 1,048,576; 0 leaves
+        the histogram as it is. Beyond its ends the histogram is mirrored.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class ModifiedValleyEmphasisThreshold(HistogramThreshold):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **HistogramThreshold._parameter_constraints,
-        "smoothing": [Interval(Integral, 0, None, closed="left")],
+        "smoothing": [Interval(Integral, 0, MOST_BINS, closed="both")],
     }
 
     _why_chosen = "largest between-class variance weighted by the valley's depth"

@@ -556,3 +556,66 @@ def test_max_flag_rate_is_exact():
     scores = np.r_[np.linspace(0, 0.1, 29), np.linspace(0.8, 0.9, 71)]
     assert AutoThreshold(max_flag_rate=0.29).fit(scores).predict(scores).sum() == 29
     assert AutoThreshold(max_flag_rate=0.28).fit(scores).predict(scores).sum() == 28
+
+
+# --- what a fuzz found ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_low", [0, 5, 60])
+@pytest.mark.parametrize(("floor", "cap"), [(None, None), (0.2, 0.6), (0.7, None)])
+def test_scores_near_the_largest_float_are_divided_as_smaller_ones(n_low, floor, cap):
+    rng = np.random.default_rng(n_low)
+    scores = np.r_[rng.normal(0.1, 0.02, n_low), rng.normal(0.75, 0.05, 300)]
+
+    def selector(exponent):
+        limits = [None if limit is None else math.ldexp(limit, exponent) for limit in (floor, cap)]
+        return AutoThreshold(*limits, max_flag_rate=0.15).fit(np.ldexp(scores, exponent))
+
+    usual = selector(0)
+    assert usual.separated_ == (n_low > 0)
+    for exponent in (20, 800, 1023):
+        large = selector(exponent)
+        assert large.threshold_ == math.ldexp(usual.threshold_, exponent)
+        assert large.candidates_.tolist() == np.ldexp(usual.candidates_, exponent).tolist()
+        assert (large.reason_, large.separated_) == (usual.reason_, usual.separated_)
+        assert large.expected_false_flags_ == usual.expected_false_flags_
+
+
+def test_limits_whose_difference_overflows():
+    scores = np.random.default_rng(0).normal(0.75, 0.05, 300)
+    selector = AutoThreshold(-1.7e308, 1.7e308).fit(scores)
+    assert not selector.predict(scores).any()
+
+
+def test_a_level_of_almost_nothing_finds_almost_nothing():
+    gap = np.r_[0.1, 0.11, 0.12, np.random.default_rng(0).normal(0.75, 0.02, 300)]
+    assert AutoThreshold(significance=0.05).fit(gap).separated_
+    assert not AutoThreshold(significance=5e-324).fit(gap).separated_
+
+
+# --- what no other test noticed when it was changed -----------------------------------------------
+
+
+def test_the_reason_says_what_became_of_the_valley():
+    rng = np.random.default_rng(0)
+    scores = np.r_[rng.normal(0.1, 0.02, 30), rng.normal(0.75, 0.05, 300)]
+    valley = AutoThreshold().fit(scores).threshold_
+    at_the_cap = AutoThreshold(cap=valley).fit(scores)
+    assert (at_the_cap.threshold_, at_the_cap.reason_) == (valley, "valley below the bulk")
+    raised = AutoThreshold(floor=0.5).fit(scores)
+    assert raised.reason_ == "valley below the bulk, raised to the fixed limit"
+    into_the_bulk = AutoThreshold(floor=0.72).fit(scores)
+    assert into_the_bulk.reason_ == (
+        "valley below the bulk, raised to the fixed limit, itself lowered"
+    )
+    assert valley < into_the_bulk.threshold_ < 0.72
+
+
+def test_an_excess_must_be_more_than_chance():
+    """Two in a hundred may be; forty in two thousand are not."""
+    scores = np.r_[0.28, 0.29, np.linspace(0.75, 0.85, 98)]
+    selector = AutoThreshold(0.3, 0.7, significance=1e-300)  # no valley, no gap
+    assert selector.fit(scores).reason_ == "no separate low group; fixed limit"
+    assert selector.fit(np.tile(scores, 20)).reason_ == (
+        "more low scores than clean images have, no valley"
+    )

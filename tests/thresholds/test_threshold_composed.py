@@ -466,6 +466,20 @@ def test_inclusive_decides_about_the_value_itself():
     assert inclusive.predict(scores).tolist() == [1, 1, 0]
 
 
+@pytest.mark.parametrize("step", [(0.0, 5e-324), (1.0, 1 + 2**-52), (-1e308, 1e308)], ids=repr)
+@pytest.mark.parametrize("n_high", [1, 100])
+def test_isodata_divides_two_values_that_numpy_has_no_histogram_for(step, n_high):
+    scores = np.repeat(step, [3, n_high])
+    selector = FunctionThreshold(inclusive=True).fit(scores)
+    assert selector.predict(scores).sum() == 3
+    assert selector.reason_ == "chosen by threshold_isodata"
+
+
+def test_isodata_of_scores_whose_sum_overflows():
+    usual = FunctionThreshold().fit(FLAWED).threshold_
+    assert FunctionThreshold().fit(np.ldexp(FLAWED, 1023)).threshold_ == np.ldexp(usual, 1023)
+
+
 def test_no_function_is_isodata():
     assert FunctionThreshold().fit(FLAWED).threshold_ == filters.threshold_isodata(np.sort(FLAWED))
 

@@ -297,3 +297,20 @@ def test_separated_groups_are_split_between_them():
 def test_refit_on_equal_scores_forgets_the_old_criterion(selector):
     selector.fit(SAMPLES["two groups"]).fit([0.5, 0.5])
     assert selector.candidates_.size == selector.criterion_.size == 0
+
+
+@pytest.mark.parametrize(
+    "selector_class", [OtsuThreshold, MaxEntropyThreshold, MinimumErrorThreshold]
+)
+def test_a_million_bins_are_the_most(selector_class):
+    scores = SAMPLES["two groups"]
+    assert selector_class(bins=2**20).fit(scores).candidates_.size == 2**20 - 1
+    with pytest.raises(ValueError, match="The 'bins' parameter"):
+        selector_class(bins=2**20 + 1).fit(scores)
+
+
+def test_a_million_bins_are_the_most_that_are_averaged():
+    scores = SAMPLES["two groups"]
+    assert np.isfinite(ModifiedValleyEmphasisThreshold(smoothing=2**20).fit(scores).threshold_)
+    with pytest.raises(ValueError, match="The 'smoothing' parameter"):
+        ModifiedValleyEmphasisThreshold(smoothing=2**20 + 1).fit(scores)

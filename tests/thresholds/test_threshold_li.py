@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.filters import threshold_li
 
-from imagequality.thresholds import LiThreshold
+from imagequality.thresholds import LiThreshold, OtsuThreshold
 
 rng = np.random.default_rng(7)
 TWO_GROUPS = np.r_[rng.normal(0.3, 0.04, 60), rng.normal(0.8, 0.06, 300)]
@@ -145,5 +145,18 @@ def test_scores_at_the_limits_of_floats_are_split_as_ordinary_ones(ranks, expone
 def test_a_larger_tolerance_ends_earlier():
     scores = SAMPLES["skewed"]
     exact = LiThreshold().fit(scores).threshold_
-    rough = LiThreshold(0.1 * scores.max() + 0.9 * scores.min(), tolerance=1e6).fit(scores)
+    start = 0.1 * scores.max() + 0.9 * scores.min()
+    rough = LiThreshold(start, tolerance=1e6).fit(scores)
     assert rough.threshold_ != pytest.approx(exact, abs=1e-3)
+    assert rough.threshold_ == pytest.approx(naive.li_update(scores, start), rel=1e-12)
+
+
+def test_a_start_by_name_is_the_same_as_by_number():
+    rng = np.random.default_rng(1)
+    scores = np.r_[rng.lognormal(0, 1.5, 60), rng.normal(40, 3, 30), rng.normal(100, 1, 50)]
+    starts = {"otsu": OtsuThreshold().fit(scores).threshold_, "median": np.sort(scores)[69]}
+    found = {name: LiThreshold(name).fit(scores).threshold_ for name in starts}
+    assert found == {
+        name: LiThreshold(float(s)).fit(scores).threshold_ for name, s in starts.items()
+    }
+    assert found["otsu"] != found["median"]

@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 from imagequality.thresholds import (
+    AutoThreshold,
     FixedThreshold,
+    FunctionThreshold,
     GammaMixtureThreshold,
+    GatedThreshold,
     GeneralizedHistogramThreshold,
     IQRThreshold,
     LiThreshold,
@@ -19,6 +22,8 @@ from imagequality.thresholds import (
     ModifiedValleyEmphasisThreshold,
     OtsuThreshold,
     QuantileThreshold,
+    SupervisedThreshold,
+    ThresholdSelector,
 )
 
 SELECTORS = [
@@ -135,6 +140,40 @@ def test_declared_replication_invariance(selector, seed, copies):
     threshold = clone(selector).fit(scores).threshold_
     replicated = clone(selector).fit(np.tile(scores, copies)).threshold_
     assert replicated == pytest.approx(threshold, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("selector_class", "properties"),
+    [
+        (AutoThreshold, ""),
+        (FixedThreshold, "replication_invariant ignores_scores"),
+        (FunctionThreshold, ""),
+        (GammaMixtureThreshold, "scale_equivariant replication_invariant"),
+        (GatedThreshold, ""),
+        (GeneralizedHistogramThreshold, "scale_equivariant shift_equivariant"),
+        (IQRThreshold, "scale_equivariant shift_equivariant"),
+        (LiThreshold, "scale_equivariant shift_equivariant replication_invariant"),
+        (MaxEntropyThreshold, "scale_equivariant shift_equivariant replication_invariant"),
+        (MinimumErrorThreshold, "scale_equivariant shift_equivariant replication_invariant"),
+        (
+            ModifiedValleyEmphasisThreshold,
+            "scale_equivariant shift_equivariant replication_invariant",
+        ),
+        (OtsuThreshold, "scale_equivariant shift_equivariant replication_invariant"),
+        (QuantileThreshold, "scale_equivariant shift_equivariant replication_invariant"),
+        (SupervisedThreshold, "uses_y"),
+        (ThresholdSelector, ""),
+    ],
+)
+def test_no_property_is_declared_by_mistake_or_lost(selector_class, properties):
+    names = (
+        "scale_equivariant",
+        "shift_equivariant",
+        "replication_invariant",
+        "ignores_scores",
+        "uses_y",
+    )
+    assert {name for name in names if getattr(selector_class, name)} == set(properties.split())
 
 
 @each_selector

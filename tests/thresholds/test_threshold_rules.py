@@ -14,6 +14,8 @@ from imagequality.thresholds import (
     QuantileThreshold,
     ThresholdSelector,
 )
+from imagequality.thresholds._composed import ComposedThreshold
+from imagequality.thresholds._histogram import HistogramThreshold
 
 # --- quantile -----------------------------------------------------------------------------------
 
@@ -129,3 +131,26 @@ def test_a_selector_that_chooses_no_finite_threshold_is_told_so():
 def test_fixed_threshold_holds_for_any_scores():
     for scores in ([], [np.nan], [0.7, 0.7], [0.1, 0.9]):
         assert FixedThreshold(0.3).fit(scores).threshold_ == 0.3
+
+
+def test_a_selector_without_its_hook_says_what_to_implement():
+    class NoSelect(ThresholdSelector):
+        pass
+
+    class NoCriterion(HistogramThreshold):
+        bins = 4
+
+    class NoLabels(ThresholdSelector):
+        uses_y = True
+
+    class NoDefaults(ComposedThreshold):
+        pass
+
+    with pytest.raises(NotImplementedError, match=r"NoSelect must implement _select\(scores\)"):
+        NoSelect().fit([0.1, 0.2])
+    with pytest.raises(NotImplementedError, match="NoCriterion must implement _criterion"):
+        NoCriterion().fit([0.1, 0.2])
+    with pytest.raises(NotImplementedError, match="NoLabels must implement _threshold_for_labels"):
+        NoLabels().fit([0.1, 0.2], [1, 0])
+    with pytest.raises(NotImplementedError):
+        NoDefaults().get_params()
