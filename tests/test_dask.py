@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from contextlib import contextmanager
 
 import joblib
@@ -229,7 +230,7 @@ def test_only_missing_files_are_made(here, paths, tmp_path):
     files = sorted(tmp_path.glob("part*"))
     whole = pd.read_parquet(tmp_path)
     files[1].unlink()
-    (tmp_path / ".part.000001.parquet.0a1b.tmp").write_bytes(b"half a file")
+    (tmp_path / f".part.000001.parquet.{uuid.uuid4().hex}.tmp").write_bytes(b"half a file")
     times = [file.stat().st_mtime_ns for file in (files[0], files[2])]
     measure_to_parquet(paths, tmp_path, rows_per_file=15)
     assert [file.stat().st_mtime_ns for file in (files[0], files[2])] == times

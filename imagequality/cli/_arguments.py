@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import Any
 
+from ..report._overwriting import refuse_to_overwrite_images
 from ._output import STANDARD_OUTPUT
 
 
@@ -96,7 +97,8 @@ def output_file(text: str) -> str:
     Raises
     ------
     ArgumentTypeError
-        If it is a folder, its folder does not exist, or one of them cannot be written.
+        If it is a folder, an image or an archive, its folder does not exist, or one of them
+        cannot be written.
     """
     folder = os.path.dirname(os.path.abspath(text))
     if os.path.isdir(text):
@@ -105,6 +107,10 @@ def output_file(text: str) -> str:
         raise ArgumentTypeError(f"no such folder: {folder!r}")
     if not os.access(text if os.path.exists(text) else folder, os.W_OK):
         raise ArgumentTypeError(f"no permission to write {text!r}")
+    try:
+        refuse_to_overwrite_images(text)
+    except FileExistsError as error:
+        raise ArgumentTypeError(str(error)) from error
     return text
 
 

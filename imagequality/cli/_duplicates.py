@@ -18,6 +18,7 @@ from ..duplicates import (
 from ..duplicates._base import DuplicateDetectorBase
 from ..measurements import measure
 from ..pipeline import QualityPipeline
+from ..report._tables import write_guarded
 from ._arguments import distance, output_file, output_file_or_standard_output
 from ._output import (
     STANDARD_OUTPUT,
@@ -105,7 +106,7 @@ def run(options: Namespace) -> int:
             _measured(own, detector, options), _measured(against, detector, options), detector
         )
     if options.csv is not None:
-        found.table.to_csv(options.csv, index=False, errors="backslashreplace")
+        write_guarded(found.table, options.csv, index=False)
     if options.json == STANDARD_OUTPUT:
         say_json(found.content)
     elif options.json is not None:

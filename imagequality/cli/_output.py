@@ -8,24 +8,29 @@ import os
 import sys
 from typing import Any
 
+from ..report._text import in_one_line as printable
+
 STANDARD_OUTPUT = "-"
 """What stands for the standard output where a file is asked for."""
 
 
 def say(text: str, *, aside: bool = False) -> None:
-    r"""Print a line, whatever characters it has and the terminal lacks.
+    r"""Print lines, whatever characters they have and the terminal lacks.
 
     Parameters
     ----------
     text : str
+        What would steer the terminal is escaped; of a name that stands in a line, see to it with
+        :func:`printable`, that it does not end the line.
     aside : bool, default=False
         Whether it goes to the standard error output, since it is no result.
 
     Examples
     --------
-    >>> say("7 images")
-    7 images
+    >>> say("7 images\x1b[2J")
+    7 images\x1b[2J
     """
+    text = "\n".join(map(printable, text.split("\n")))
     stream = sys.stderr if aside else sys.stdout
     encoding = stream.encoding or "utf-8"
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
@@ -39,30 +44,6 @@ def complain(message: object) -> None:
 def print_warning(message: Warning | str, *args: object, **kwargs: object) -> None:
     """Print a warning as one line, without the place in the code; for ``warnings.showwarning``."""
     complain(message)
-
-
-def printable(text: object) -> str:
-    r"""Escape what would break a line, steer the terminal or is no character at all.
-
-    Parameters
-    ----------
-    text : object
-        Such as a path: a name on disk may hold a line feed, or bytes that are no text.
-
-    Returns
-    -------
-    text : str
-        With backslash escapes, in one line.
-
-    Examples
-    --------
-    >>> print(printable("a\nb\udce9.jpg"))
-    a\nb\udce9.jpg
-    """
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-        for character in str(text)
-    )
 
 
 def say_json(content: Any) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from . import _demo, _duplicates, _scan, _validate, _version
+from ._output import printable
 
 COMMANDS = {
     "scan": _scan,
@@ -25,6 +26,10 @@ class Parser(ArgumentParser):
         super().__init__(
             allow_abbrev=False, formatter_class=RawDescriptionHelpFormatter, **settings
         )
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and end: an argument may be the name of a file, so of any text."""
+        super().error(printable(message))
 
 
 def make_parser() -> ArgumentParser:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,6 +24,8 @@ from ._measuring import VECTOR, measure_part, reference_parts
 
 _MANIFEST = "_imagequality.json"  # readers of Parquet pass over names that begin with _ or .
 _UNFINISHED = ".tmp"
+# Names that _unfinished_name makes and nobody else does: nothing of anyone else is removed.
+_OWN_UNFINISHED = re.compile(rf"\.(?:part\.\d{{6,}}\.parquet|{_MANIFEST})\.[0-9a-f]{{32}}\.tmp")
 
 
 def measure_to_parquet(
@@ -101,8 +104,9 @@ def measure_to_parquet(
         if not file.exists()
     ]
     dask.compute(*missing)
-    for leftover in target.glob(f".*{_UNFINISHED}"):  # of processes that were killed
-        leftover.unlink(missing_ok=True)
+    for leftover in target.iterdir():  # of processes that were killed
+        if _OWN_UNFINISHED.fullmatch(leftover.name):
+            leftover.unlink(missing_ok=True)
     return dd.from_map(_Reader(empty), [str(file) for file in files], meta=empty)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ._text import is_named, objects, printable
+from ._text import in_one_line, is_named, objects
 
 if TYPE_CHECKING:
     from ._report import QualityReport
@@ -53,7 +53,7 @@ class ReportComparison:
 
     def _repr_html_(self) -> str:
         table = self._shown().to_html(index=False, na_rep="", formatters=self._formatters())
-        return f"<p>{escape(self._headline())}</p>{table}"
+        return f"<p>{escape(in_one_line(self._headline()))}</p>{table}"
 
     def _headline(self) -> str:
         sizes = ", ".join(
@@ -78,7 +78,7 @@ class ReportComparison:
         share = "{:.2%}".format
         number = "{:.4g}".format
         return {
-            "issue": printable,
+            "issue": in_one_line,
             f"share_{first}": share,
             f"share_{second}": share,
             "difference": "{:+.2%}".format,

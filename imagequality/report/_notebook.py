@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ._histogram import bars_path, score_histogram
-from ._text import printable
+from ._text import in_one_line
 
 if TYPE_CHECKING:
     from ._report import QualityReport
@@ -128,4 +128,4 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def _text(value: Any) -> str:
-    return escape(printable(str(value)))
+    return escape(in_one_line(value))

@@ -20,7 +20,7 @@ from ._page_data import (
     rows_with_thumbnail,
     script_json,
 )
-from ._text import printable
+from ._text import in_one_line, printable
 from ._thumbnails import references_by_row, thumbnails
 
 if TYPE_CHECKING:
@@ -81,13 +81,15 @@ def _templates() -> Any:
         raise ImportError(
             "the HTML page needs Jinja2: pip install 'imagequality[report]'"
         ) from error
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["in_one_line"] = in_one_line
+    return environment
 
 
 def _source(name: str) -> str:

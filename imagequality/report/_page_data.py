@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from ._report import QualityReport
 
 Rows = NDArray[np.int64]
+
+# Of folders. Not the backslash of an escape, which stands for a byte that is no text.
+_SEPARATOR = re.compile(r"/|\\(?!ud[89a-f][0-9a-f]{2})")
 
 HISTOGRAM_WIDTH, HISTOGRAM_HEIGHT = 300, 64
 _REST_BINS = 256
@@ -288,8 +292,8 @@ def common_folder(names: Sequence[str]) -> str:
     first, last = min(names, default=""), max(names, default="")  # differ first, if any do
     pairs = zip(first, last, strict=False)
     length = next((at for at, (one, other) in enumerate(pairs) if one != other), len(first))
-    shared = first[:length]
-    return shared[: max(shared.rfind("/"), shared.rfind("\\")) + 1]
+    ends = [match.end() for match in _SEPARATOR.finditer(first) if match.end() <= length]
+    return first[: max(ends, default=0)]
 
 
 def script_json(data: Any) -> str:

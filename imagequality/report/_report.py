@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,8 +14,10 @@ from numpy.typing import NDArray
 from ._compare import ReportComparison, compare_reports
 from ._json import write_json
 from ._notebook import report_html
+from ._overwriting import refuse_to_overwrite_images
 from ._page import write_page
-from ._tables import audit_table, guarded_table
+from ._tables import audit_table, write_guarded
+from ._text import in_one_line
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -73,6 +74,7 @@ class QualityReport:
         lines = [self._headline()]
         ranked = self._by_count()
         found = ranked[ranked["count"] > 0]
+        found = found.assign(issue=[in_one_line(issue) for issue in found["issue"]])
         if len(found):
             width = max(len("issue"), *found["issue"].str.len())
             head = f"{'images':>9}  {'share':>7}  {'primary':>9}  threshold  chosen by"
@@ -80,7 +82,8 @@ class QualityReport:
             for row in found.to_dict("records"):
                 lines.append(
                     f"{row['issue']:{width}}  {row['count']:>9,}  {row['share']:>7.2%}"
-                    f"  {row['primary_count']:>9,}  {row['threshold']:>9.4g}  {row['method']}"
+                    f"  {row['primary_count']:>9,}  {row['threshold']:>9.4g}"
+                    f"  {in_one_line(row['method'])}"
                 )
         for issue in found.loc[found["share"] > 0.5, "issue"]:
             if issue != "invalid":
@@ -92,12 +95,14 @@ class QualityReport:
         reasons = self.issues.loc[self.issues["reason"] != "", "reason"].value_counts()
         if len(reasons):
             lines += ["", "cannot be read:"]
-            lines += [f"{count:>9,}  {reason}" for reason, count in reasons.head(3).items()]
+            lines += [
+                f"{count:>9,}  {in_one_line(reason)}" for reason, count in reasons.head(3).items()
+            ]
             if len(reasons) > 3:
                 lines += [f"{reasons.iloc[3:].sum():>9,}  for {len(reasons) - 3} other reasons"]
         clean = self.summary.loc[self.summary["count"] == 0, "issue"]
         if len(clean):
-            lines += ["", f"not found: {', '.join(clean)}"]
+            lines += ["", f"not found: {', '.join(map(in_one_line, clean))}"]
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -120,10 +125,16 @@ class QualityReport:
         Parameters
         ----------
         path : str or path-like
-            The file, in UTF-8; an existing one is overwritten. The columns are those of
-            ``issues`` and of ``plan``. Characters of file names that are no Unicode are written
-            as backslash escapes, and an apostrophe is put before text that a spreadsheet would
-            run as a formula.
+            The file, in UTF-8; an existing one is overwritten, unless it is an image. The
+            columns are those of ``issues`` and of ``plan``. Characters of file names that are
+            no Unicode are written as backslash escapes, and an apostrophe is put before text
+            that a spreadsheet would run as a formula:
+            :func:`imagequality.report.unguarded_cell` takes it away.
+
+        Raises
+        ------
+        FileExistsError
+            If the file is an image, or a zip or tar archive; it is left as it is.
 
         Examples
         --------
@@ -138,9 +149,7 @@ class QualityReport:
         image
         0               True   drop
         """
-        table = guarded_table(audit_table(self))
-        # Quoted, or a carriage return in a file name would end the row.
-        table.to_csv(path, encoding="utf-8", quoting=csv.QUOTE_NONNUMERIC)
+        write_guarded(audit_table(self), path)
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str | None:
         """Write the report as JSON, by a schema that has a version.
@@ -148,7 +157,8 @@ class QualityReport:
         Parameters
         ----------
         path : str or path-like, default=None
-            The file; an existing one is overwritten. None means to return the text.
+            The file; an existing one is overwritten, unless it is an image (see
+            :meth:`to_csv`). None means to return the text.
 
         Returns
         -------
@@ -168,6 +178,8 @@ class QualityReport:
         >>> document["schema_version"], document["images"][0]["flags"]["dark"]
         (1, True)
         """
+        if path is not None:
+            refuse_to_overwrite_images(path)
         return write_json(self, path)
 
     def to_parquet(self, path: str | os.PathLike[str]) -> None:
@@ -176,8 +188,9 @@ class QualityReport:
         Parameters
         ----------
         path : str or path-like
-            The file; an existing one is overwritten. Text is not guarded against spreadsheets,
-            which do not read such files.
+            The file; an existing one is overwritten, unless it is an image (see
+            :meth:`to_csv`). Text is not guarded against spreadsheets, which do not read such
+            files.
 
         Raises
         ------
@@ -190,6 +203,7 @@ class QualityReport:
             raise ImportError(
                 "a Parquet file needs pyarrow: pip install 'imagequality[parquet]'"
             ) from error
+        refuse_to_overwrite_images(path)
         audit_table(self).to_parquet(path, engine="pyarrow", index=True)
 
     def to_html(
@@ -211,7 +225,8 @@ class QualityReport:
         Parameters
         ----------
         path : str or path-like
-            The file; an existing one is overwritten.
+            The file; an existing one is overwritten, unless it is an image (see
+            :meth:`to_csv`).
         images : collection of n_images images, default=None
             The images that were audited, for their thumbnails. None means that they are loaded
             by their paths, if the report knows these.
@@ -245,6 +260,7 @@ class QualityReport:
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     report.to_html(f"{folder}/audit.html", images=images)
         """
+        refuse_to_overwrite_images(path)
         write_page(
             self,
             path,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import os
+from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ._overwriting import refuse_to_overwrite_images
 from ._text import guarded_cell, image_label, image_labels, objects, printable
 
 if TYPE_CHECKING:
@@ -68,9 +72,33 @@ def guarded_table(table: pd.DataFrame) -> pd.DataFrame:
         if not pd.api.types.is_numeric_dtype(guarded[column].dtype):  # bool is one to pandas
             guarded[column] = objects([_guarded(value) for value in guarded[column]])
     names = objects([_guarded(name) for name in guarded.index])
-    guarded.index = pd.Index(names, name=guarded.index.name, dtype=object)
+    guarded.index = pd.Index(names, name=_guarded(guarded.index.name), dtype=object)
     guarded.columns = pd.Index(objects([_guarded(name) for name in guarded.columns]), dtype=object)
     return guarded
+
+
+def write_guarded(table: pd.DataFrame, path: str | os.PathLike[str], *, index: bool = True) -> None:
+    """Write a table as a CSV file in UTF-8 that a spreadsheet can open without harm.
+
+    Parameters
+    ----------
+    table : DataFrame
+    path : str or path-like
+    index : bool, default=True
+        Whether the index is the first column.
+
+    Raises
+    ------
+    FileExistsError
+        If the file is an image, or a zip or tar archive.
+    """
+    refuse_to_overwrite_images(path)
+    guarded_table(table).to_csv(
+        path,
+        index=index,
+        encoding="utf-8",
+        quoting=csv.QUOTE_NONNUMERIC,  # or a carriage return in a file name would end the row
+    )
 
 
 def _text_column(values: pd.Series) -> NDArray[np.object_]:
@@ -78,7 +106,13 @@ def _text_column(values: pd.Series) -> NDArray[np.object_]:
 
 
 def _guarded(value: Any) -> Any:
-    return guarded_cell(value) if isinstance(value, str) else value
+    """Guard what is written as text: a number keeps its sign, what is missing stays missing.
+
+    The text can be encoded as UTF-8; pandas' own strings refuse what cannot.
+    """
+    if isinstance(value, Number) or (pd.api.types.is_scalar(value) and pd.isna(value)):
+        return value
+    return guarded_cell(printable(str(value)))
 
 
 def _text_or_none(value: Any) -> str | None:

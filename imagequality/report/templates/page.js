@@ -90,9 +90,13 @@ function element(tag, properties, ...children) {
 }
 
 const title = (issue) => data.issues[issue].name.replaceAll("_", " ");
+// What would break lines or turn text round is shown as an escape: "photo\u202egpj.exe" is no "photoexe.jpg".
+const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+const literally = (text) => text.replace(UNSEEN, (character) => "\\u" + character.charCodeAt(0).toString(16).padStart(4, "0"));
 const fullName = (row) => data.named ? data.prefix + data.names[row] : data.names[row];
 const shownName = (row) => data.named ? data.names[row] : "image " + data.names[row];
-const fileName = (row) => shownName(row).split(/[/\\]/).pop();
+// Not at the backslash of an escape, which stands for a byte that is no text.
+const fileName = (row) => shownName(row).split(/\/|\\(?!ud[89a-f][0-9a-f]{2})/).pop();
 const folderName = (row) => shownName(row).slice(0, -fileName(row).length);
 const issuesOf = (row) => data.issues.map((_, issue) => issue).filter((issue) => flags[issue][row]);
 const digits = (score, many = 3) => Number.isFinite(score) ? Number(score.toPrecision(many)).toString() : "–";
@@ -148,8 +152,8 @@ function makeTile(row, link) {
   const tile = element("div", { className: "tile", tabIndex: -1, role: "group" },
     element("div", { className: "picture", onclick: () => focusTile(tile) }, picture(row)),
     element("span", { className: "badge" }),
-    element("div", { className: "name", title: fullName(row), textContent: fileName(row) }),
-    element("div", { className: "name folder", textContent: folderName(row) }),
+    element("div", { className: "name", title: fullName(row), textContent: literally(fileName(row)) }),
+    element("div", { className: "name folder", textContent: literally(folderName(row)) }),
     element("div", { className: "why" }),
     element("div", { className: "marks" }, button(KEEP), button(DROP)));
   tile.dataset.row = row;
@@ -171,7 +175,7 @@ function refreshTile(tile) {
   badge.hidden = badge.textContent === "";
   const why = tile.querySelector(".why");
   why.replaceChildren();
-  if (tile.dataset.link) why.append(tile.dataset.link, element("br"));
+  if (tile.dataset.link) why.append(literally(tile.dataset.link), element("br"));
   const chosen = filters.issue;
   if (chosen >= 0 && !flags[chosen][row]) why.append(`${title(chosen)} ${digits(scores[chosen][row], 2)}`, element("br"));
   const told = issuesOf(row).filter((issue) => !data.issues[issue].duplicates || !tile.dataset.link);
@@ -181,14 +185,14 @@ function refreshTile(tile) {
     why.append(element("b", { textContent: title(issue) }), score, element("br"));
   }
   if (told.length > MOST_TOLD) why.append(`and ${told.length - MOST_TOLD} more`, element("br"));
-  if (data.reasons[row]) why.append(data.reasons[row], element("br"));
-  if (data.codes.length && data.codes[row] >= 0) why.append("class " + data.classes[data.codes[row]]);
+  if (data.reasons[row]) why.append(literally(data.reasons[row]), element("br"));
+  if (data.codes.length && data.codes[row] >= 0) why.append("class " + literally(data.classes[data.codes[row]]));
   tile.querySelectorAll(".marks button").forEach((button, which) => {
     button.ariaPressed = String(marks[row] === which + 1);
-    button.ariaLabel = `${which ? "Drop" : "Keep"} ${shownName(row)}`;
+    button.ariaLabel = `${which ? "Drop" : "Keep"} ${literally(shownName(row))}`;
   });
   const names = issuesOf(row).map(title).join(", ") || "no issue";
-  tile.ariaLabel = `${shownName(row)}: ${names}; ${MARKS[decision]}${marks[row] ? ", marked by you" : ""}`;
+  tile.ariaLabel = `${literally(shownName(row))}: ${names}; ${MARKS[decision]}${marks[row] ? ", marked by you" : ""}`;
 }
 
 function refreshTiles() {
@@ -275,8 +279,8 @@ function drawGroups() {
 function drawUnreadable() {
   const [first, last] = unreadable.range;
   byId("unreadable-rows").replaceChildren(...broken.slice(first, last).map((row) => element("tr", {},
-    element("td", {}, element("bdi", { textContent: fullName(row) })),
-    element("td", { textContent: data.reasons[row] }))));
+    element("td", {}, element("bdi", { textContent: literally(fullName(row)) })),
+    element("td", { textContent: literally(data.reasons[row]) }))));
 }
 
 // ------------------------------------------------------------------ issues and numbers
@@ -455,7 +459,7 @@ document.addEventListener("keydown", (event) => {
 // ------------------------------------------------------------------ filters
 
 data.issues.forEach((issue, number) => byId("filter-issue").append(element("option", { value: number, textContent: title(number) })));
-data.classes.forEach((name, number) => byId("filter-class").append(element("option", { value: number, textContent: name })));
+data.classes.forEach((name, number) => byId("filter-class").append(element("option", { value: number, textContent: literally(name) })));
 byId("for-class").hidden = !data.classes.length;
 
 function filter(id, name, read, event = "change") {
@@ -480,7 +484,7 @@ byId("per-page").addEventListener("change", () => {
 // ------------------------------------------------------------------ download
 
 // A spreadsheet takes a cell that begins so for a formula and runs it.
-const guarded = (text) => /^[=+\-@\t\r]/.test(text) ? "'" + text : text;
+const guarded = (text) => /^'*[=+\-@\t\r\n＝＋－＠]/.test(text) ? "'" + text : text;
 const cell = (value) => '"' + guarded(String(value)).replaceAll('"', '""') + '"';
 
 function listAsCsv() {
