@@ -33,6 +33,7 @@ from .duplicates import (
 )
 from .embedders import Embedder, OnnxEmbedder, TorchEmbedder
 from .images import UnreadableImageError, list_images, load_image, stream_images
+from .impact import ImpactStudy
 from .measurements import Measurement, Measurer, measure, read_store
 from .pipeline import QualityPipeline, default_detectors
 from .report import QualityReport, ReportComparison
@@ -77,6 +78,7 @@ __all__ = [
     "GeneralizedHistogramThreshold",
     "GrayscaleDetector",
     "IQRThreshold",
+    "ImpactStudy",
     "InvalidImageDetector",
     "IssueDetector",
     "LiThreshold",

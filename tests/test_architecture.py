@@ -24,6 +24,7 @@ ALLOWED["pipeline"] |= {"report", "_plan"}
 ALLOWED["resample"] = ALLOWED["pipeline"] | {"resample"}
 ALLOWED["perturbations"] = {"perturbations"}
 ALLOWED["datasets"] = {"images", "perturbations", "datasets"}
+ALLOWED["impact"] = ALLOWED["pipeline"] | {"perturbations", "impact"}
 ALLOWED["testing"] = ALLOWED["pipeline"] | {"datasets", "testing"}
 ALLOWED["cli"] = ALLOWED["pipeline"] | {
     *("datasets", "diagnosis", "validation"),

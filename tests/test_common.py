@@ -50,7 +50,13 @@ SELECTORS = [cls() for cls in all_selectors()] + [
     iq.GatedThreshold(iq.IQRThreshold(), gate=iq.AutoThreshold(cap=0.5)),
     iq.SupervisedThreshold("balanced_accuracy", fallback=iq.LiThreshold()),
 ]
-OTHERS = [iq.QualityPipeline(), iq.Measurer(), iq.DropFlagged(), iq.DropDuplicates()]
+OTHERS = [
+    iq.QualityPipeline(),
+    iq.Measurer(),
+    iq.DropFlagged(),
+    iq.DropDuplicates(),
+    iq.ImpactStudy(),
+]
 
 # scikit-learn's own checks that never look at X, or hand it something that must be refused.
 # The oldest supported release lacks some of them.

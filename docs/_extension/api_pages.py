@@ -31,6 +31,7 @@ TITLES = {
     "imagequality.images": "Images",
     "imagequality.validation": "Validation",
     "imagequality.diagnosis": "Diagnosis by class",
+    "imagequality.impact": "Impact on a model",
     "imagequality.report": "Report",
     "imagequality.plots": "Plots",
     "imagequality.testing": "Checks of your own classes",
