@@ -13,6 +13,7 @@ from ..images import (
     quiet_decoders,
     read_quietened_image,
 )
+from ..images._errors import words_of
 from ._columns import Plan
 from ._embedding import embed
 from ._stack import PIXELS_PER_STACK, is_stacked
@@ -72,7 +73,7 @@ def _fetch(references: Sequence[Any], position: int) -> Any:
     try:
         return references[position]
     except Exception as error:  # of a data set that makes its images when asked for them
-        raise UnreadableImageError(f"cannot be fetched: {error or type(error).__name__}") from error
+        raise UnreadableImageError(f"cannot be fetched: {words_of(error)}") from error
 
 
 def _read(reference: Any) -> DecodedImage:
@@ -112,7 +113,7 @@ class _Batch:
         try:
             fill_one(self.cells, position, self._plan.measure(image))
         except Exception as error:  # one image must not end the scan of a million
-            self._refuse_unmeasured(position, str(error) or type(error).__name__)
+            self._refuse_unmeasured(position, words_of(error))
         else:
             self._add_own(position, image)
 
@@ -121,7 +122,7 @@ class _Batch:
             values = self._plan.measure_stack([image for _, image in waiting])
         except Exception as error:
             if len(waiting) == 1:
-                self._refuse_unmeasured(waiting[0][0], str(error) or type(error).__name__)
+                self._refuse_unmeasured(waiting[0][0], words_of(error))
             else:
                 for one in waiting:
                     self._measure_stack([one])
@@ -138,7 +139,7 @@ class _Batch:
             for own in self._plan.own:
                 self.cells[own.name][position] = float(own.function(image.pixels))
         except Exception as error:
-            self._refuse_unmeasured(position, str(error) or type(error).__name__)
+            self._refuse_unmeasured(position, words_of(error))
             return
         if self._plan.embeddings:
             self._hold(position, image.pixels)

@@ -12,6 +12,7 @@ from joblib import wrap_non_picklable_objects
 from PIL import Image
 
 from ..images import UnreadableImageError, UnreadableItem, read_image
+from ..images._errors import words_of
 from ..images._remote import is_url, read_url
 from ._batch import AlreadyDecoded
 
@@ -60,7 +61,7 @@ def sendable(references: Sequence[Any], position: int) -> Any:
     try:
         reference = references[position]
     except Exception as error:  # in the words of a scan without isolation
-        return UnreadableItem(f"cannot be fetched: {error or type(error).__name__}")
+        return UnreadableItem(f"cannot be fetched: {words_of(error)}")
     return _sendable(reference)
 
 
@@ -69,16 +70,23 @@ def _sendable(reference: Any) -> Any:
         return _decoded_here(reference)
     if isinstance(reference, str) and is_url(reference):
         return _read_here(lambda: read_url(reference))
-    if isinstance(reference, (str, os.PathLike)) or hasattr(reference, "read_bytes"):
+    if isinstance(reference, (str, os.PathLike)) or _has(reference, "read_bytes"):
         return reference
-    if hasattr(reference, "fetch"):
+    if _has(reference, "fetch"):
         try:
             return _sendable(reference.fetch())
         except Exception as error:
             return AlreadyRead(None, _sendable_error(error))
-    if hasattr(reference, "read"):
+    if _has(reference, "read"):
         return _read_here(lambda: _content_of_file(reference))
     return reference
+
+
+def _has(reference: Any, name: str) -> bool:
+    try:
+        return hasattr(reference, name)
+    except Exception:  # of an object's own __getattr__, any
+        return False
 
 
 def read_in_this_process(reference: Any) -> Any:
@@ -91,7 +99,7 @@ def read_in_this_process(reference: Any) -> Any:
     reference : object
         One that :func:`sendable` left as it is.
     """
-    if hasattr(reference, "read_bytes"):
+    if _has(reference, "read_bytes"):
         return _read_here(reference.read_bytes)
     return _decoded_here(reference)
 
@@ -146,6 +154,6 @@ def _sendable_error(error: Exception) -> Exception:
         arrived = pickle.loads(pickled(error))
     except Exception:
         arrived = None
-    if type(arrived) is type(error) and str(arrived) == str(error):
+    if type(arrived) is type(error) and words_of(arrived) == words_of(error):
         return error
-    return UnreadableImageError(f"cannot be decoded: {str(error) or type(error).__name__}")
+    return UnreadableImageError(f"cannot be decoded: {words_of(error)}")

@@ -206,7 +206,7 @@ def _encoded_size(reference: Any) -> int | None:
         return None
     try:
         return os.stat(reference).st_size
-    except (OSError, ValueError):  # there is none, or a name with a zero byte
+    except Exception:  # there is none, a name with a zero byte, a path-like that gives no path
         return None
 
 

@@ -68,7 +68,7 @@ def test_arrays_paths_and_tables_give_one_answer(clean, tmp_path):
         iq.DuplicateDetector(),
         iq.NearDuplicateDetector("complete_linkage"),
     ],
-    ids=repr,
+    ids=lambda detector: type(detector).__name__,
 )
 def test_any_duplicate_detector_will_do(detector, clean):
     leaks = iq.find_leaks(list(clean[:30]), list(clean[28:]), detector)

@@ -493,3 +493,27 @@ def test_the_command_line(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sys, "executable", "")
     assert cli.main([*command, "--isolate"]) == 2
     assert "isolate starts Python processes" in capsys.readouterr().err
+
+
+class AttributesRaise:
+    def __getattr__(self, name):
+        raise RuntimeError("no attribute can be had")
+
+
+class WordlessError(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+class FailsWithoutWords:
+    def read_bytes(self):
+        raise WordlessError
+
+
+@pytest.mark.parametrize("kind", [AttributesRaise, FailsWithoutWords])
+def test_an_object_that_fails_at_everything_is_a_row(kind):
+    references = [kind(), np.zeros((4, 4, 3), np.uint8)]
+    for isolate in (False, True):
+        table = measure(references, ["width"], isolate=isolate)
+        assert table["valid"].tolist() == [False, True]
+        assert table["reason"].tolist()[0]

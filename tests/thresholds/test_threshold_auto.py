@@ -12,6 +12,7 @@ from scipy.stats import f as f_distribution
 
 from imagequality.thresholds import AutoThreshold
 from imagequality.thresholds._modes import (
+    _basins,
     _density,
     bulk_scale,
     find_gap,
@@ -619,3 +620,20 @@ def test_an_excess_must_be_more_than_chance():
     assert selector.fit(np.tile(scores, 20)).reason_ == (
         "more low scores than clean images have, no valley"
     )
+
+
+@pytest.mark.parametrize("beside", [-2.0, 2.0])
+def test_a_valley_is_counted_within_one_and_a_half_bandwidths(beside):
+    grid = np.arange(21.0)
+    density = np.interp(grid, [0, 5, 10, 15, 20], [0, 1, 0.1, 1.5, 0])
+    ordered = np.sort(np.repeat([5.0, 15.0, 10.0 + beside], 12))
+    peaks, valleys = _basins(grid, density, ordered, 1.0, depth=0.5, significance=0.01)
+    assert (peaks, valleys) == ([5, 15], [10])
+    peaks, valleys = _basins(grid, density, ordered, 1.5, depth=0.5, significance=0.01)
+    assert (peaks, valleys) == ([15], [])  # now as many lie in the valley as at the peak
+
+
+def test_a_bulk_of_equal_scores_has_the_least_scale_for_a_gap():
+    ordered = np.r_[0.1, 0.11, 0.12, np.full(100, 0.9)]
+    gap = find_gap(ordered, significance=0.01)
+    assert (gap.size, gap.threshold) == (3, pytest.approx(0.51))

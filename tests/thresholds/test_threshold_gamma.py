@@ -149,6 +149,7 @@ def test_an_empty_component_flags_nothing():
     selector = GammaMixtureThreshold().fit(scores)
     assert selector.threshold_ == 0
     assert selector.reason_ == "the mixture degenerated: one component holds no scores"
+    assert np.isnan(selector.log_likelihood_)
 
 
 def test_components_that_do_not_cross_flag_nothing():
