@@ -315,4 +315,5 @@ def _falling_zero(
             high = min(high, turn)
     if not (low < high and log_ratio(low) > 0 > log_ratio(high)):
         return None
-    return float(brentq(log_ratio, low, high, xtol=1e-15))
+    # Where scores lie many powers of ten apart, it can take some hundreds of steps.
+    return float(brentq(log_ratio, low, high, xtol=1e-15, maxiter=10_000))

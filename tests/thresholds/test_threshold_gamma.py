@@ -218,3 +218,11 @@ def test_cells_keep_the_sums_that_the_likelihood_is_made_of(values, n_cells, see
     width = np.log(ordered[-1] / ordered[0]) / n_cells
     nearest = np.abs(np.log(ordered)[:, np.newaxis] - points.log_values).min(axis=1)
     assert (nearest <= width * (1 + 1e-9)).all()
+
+
+def test_components_many_powers_of_ten_apart_still_have_a_crossing():
+    rng = np.random.default_rng(19)
+    number, exponents = int(rng.integers(2, 60)), rng.uniform(8, 17, 2)
+    scores = np.r_[np.round(rng.random(number) * 0.5, 2), 10**exponents]
+    selector = GammaMixtureThreshold(max_iter=1, max_shape=5e12, tol=0.01).fit(scores)
+    assert scores[number - 1] < selector.threshold_ < scores.max()
