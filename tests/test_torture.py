@@ -64,7 +64,8 @@ def watch(event, arguments):
         if isinstance(arguments[2], int) and arguments[2] & WRITES:
             events.append(f"{event} {arguments}")
     elif event.startswith(("os.", "subprocess.", "socket.", "shutil.", "tempfile.", "ctypes.")):
-        if event not in ("os.listdir", "os.scandir", "os.putenv"):
+        # threadpoolctl looks functions of libraries up that are loaded already.
+        if event not in ("os.listdir", "os.scandir", "os.putenv", "ctypes.dlsym"):
             events.append(f"{event} {arguments}")
 
 sys.addaudithook(watch)
@@ -125,7 +126,8 @@ def scan(corpus):
     folder, cases = corpus
     names = json.dumps([os.fsencode(case.name).hex() for case in cases])
     done = subprocess.run(
-        [sys.executable, "-c", SCAN, str(folder), str(MEMORY)],
+        # -B: bytecode of what is first imported now would be a write.
+        [sys.executable, "-B", "-c", SCAN, str(folder), str(MEMORY)],
         input=names,
         capture_output=True,
         text=True,

@@ -36,6 +36,8 @@ INK_BACKGROUND = (0, 0, 0)  # for what would vanish on white
 RGBArray = NDArray[np.uint8]
 
 _EXIF_ORIENTATION = 0x0112
+_DDS_HEADER = 128  # bytes
+_DDS_COMPRESSED = 0x4  # flag: the pixel format is named by four letters
 _TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -283,6 +285,20 @@ def _refuse_corrupt(data: bytes) -> None:
             raise UnreadableImageError(f"corrupt JPEG: {damage}")
     elif data.startswith(b"\x89PNG\r\n\x1a\n"):
         _refuse_corrupt_png(data)
+    elif data.startswith(b"DDS "):
+        _refuse_cut_dds(data)
+
+
+def _refuse_cut_dds(data: bytes) -> None:
+    """Find missing rows of an uncompressed DDS file: Pillow before 13 makes them black."""
+    if len(data) < _DDS_HEADER:
+        return  # which is refused by all
+    height, width = struct.unpack_from("<2I", data, 12)
+    flags, _, bits_per_pixel = struct.unpack_from("<3I", data, 80)
+    if flags & _DDS_COMPRESSED:
+        return
+    if len(data) < _DDS_HEADER + height * width * (bits_per_pixel // 8):
+        raise UnreadableImageError("cannot be decoded: image file is truncated")
 
 
 def _refuse_corrupt_png(data: bytes) -> None:
